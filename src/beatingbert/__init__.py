@@ -1,0 +1,20 @@
+"""Fine-tune BERT or use a small LLM? Runs both sides under the same rules and says who wins, and how surely."""
+
+from importlib.metadata import version as _version
+
+from beatingbert.experiments.config import BERTConfig, GemmaConfig, LinearConfig, LLMConfig, MajorityConfig, RunConfig
+from beatingbert.experiments.runner import run
+from beatingbert.runs.record import RunRecord
+
+__version__ = _version("beatingbert")
+__all__ = [
+    "BERTConfig",
+    "GemmaConfig",
+    "LLMConfig",
+    "LinearConfig",
+    "MajorityConfig",
+    "RunConfig",
+    "RunRecord",
+    "__version__",
+    "run",
+]

@@ -1,0 +1,1 @@
+"""How do I ask? Thin commands onto the package."""

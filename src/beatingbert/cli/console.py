@@ -1,0 +1,53 @@
+"""What the user sees while work is done: live bars in a terminal, a line per phase elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+class LiveProgress:
+    """Shows phases as they come, one bar each, the latest below."""
+
+    def __init__(self, bars: Progress, title: str) -> None:
+        self._bars = bars
+        self._title = title
+        self._rows: dict[str, TaskID] = {}
+
+    def __call__(self, phase: str, done: int, total: int) -> None:
+        """As `beatingbert.engines.protocol.Progress`."""
+        if phase not in self._rows:
+            if not self._bars.console.is_terminal:
+                err.print(f"{escape(self._title)}: {escape(phase)} ...")
+            self._rows[phase] = self._bars.add_task(escape(f"{self._title}: {phase}"), total=total)
+        self._bars.update(self._rows[phase], completed=done, total=total)
+
+
+@contextmanager
+def live(title: str) -> Iterator[LiveProgress]:
+    """Bars on standard error while the block runs; nothing of them stays in a redirected output."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err, transient=True, disable=not sys.stderr.isatty()) as bars:
+        yield LiveProgress(bars, title)

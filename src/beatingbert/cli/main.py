@@ -1,0 +1,107 @@
+"""The `beatingbert` command, and how every failure reaches the user: a message, an exit status, no traceback."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+import tyro
+from rich.markup import escape
+
+from beatingbert.cli.console import err
+from beatingbert.cli.demo import Demo
+from beatingbert.cli.report import Report
+from beatingbert.cli.run import run_and_tell
+from beatingbert.cli.show import Show
+from beatingbert.errors import BeatingBertError
+from beatingbert.experiments.config import BERTConfig, LinearConfig, LLMConfig, MajorityConfig, RunConfig
+
+ABOUT = (
+    "Fine-tune BERT or use a small LLM? Runs both sides under the same rules and says who wins, by how much, how "
+    "surely and at what cost. Start with 'beatingbert demo'. With --debug any command shows the traceback of a failure."
+)
+DEBUG = "--debug"
+INTERRUPTED = 130  # what shells expect of a program that Ctrl-C has stopped
+
+Choice = tyro.conf.subcommand
+Runs = (
+    Annotated[BERTConfig, Choice("encoder")]
+    | Annotated[LLMConfig, Choice("llm")]
+    | Annotated[LinearConfig, Choice("linear")]
+    | Annotated[MajorityConfig, Choice("majority")]
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """`beatingbert demo|run|show|report`; returns the exit status."""
+
+    def command(arguments: Sequence[str]) -> int:
+        if arguments[:1] == ["run"]:
+            config = parse(Runs, arguments[1:], prog="beatingbert run", about="Do one run and keep it under results/.")
+            return run_and_tell(config)
+        chosen = parse(
+            Annotated[Demo, Choice("demo")]
+            | Annotated[RunConfig, Choice("run", description="Do one run: encoder, llm, linear or majority.")]
+            | Annotated[Show, Choice("show")]
+            | Annotated[Report, Choice("report")],
+            arguments,
+            prog="beatingbert",
+            about=ABOUT,
+        )
+        return int(chosen())
+
+    return guarded(command, sys.argv[1:] if argv is None else argv)
+
+
+def script(config_type: type[RunConfig], prog: str, argv: Sequence[str] | None = None) -> int:
+    """One of the study's scripts, whose flags are the fields of `config_type`; returns the exit status."""
+
+    def command(arguments: Sequence[str]) -> int:
+        return run_and_tell(parse(config_type, arguments, prog=prog, about=None))
+
+    return guarded(command, sys.argv[1:] if argv is None else argv)
+
+
+def parse(kind: Any, arguments: Sequence[str], *, prog: str, about: str | None) -> Any:
+    """Flags to a config; `--batch_size` and `--batch-size` are the same. Exits with status 2 on misuse."""
+    return tyro.cli(
+        kind,
+        args=list(arguments),
+        prog=prog,
+        description=about,
+        use_underscores=True,
+        config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff, tyro.conf.OmitSubcommandPrefixes),
+    )
+
+
+def guarded(command: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:
+    """Run a command; failures that can be foreseen become one message and their exit status."""
+    arguments = [argument for argument in argv if argument != DEBUG]
+    debug = len(arguments) < len(argv)
+    _quiet_libraries(debug)
+    try:
+        return command(arguments)
+    except BeatingBertError as error:
+        if debug:
+            raise
+        err.print(f"[bold red]error:[/bold red] {escape(str(error))}")
+        return error.exit_status
+    except KeyboardInterrupt:
+        if debug:
+            raise
+        err.print("\nstopped. What was not finished does not count as a result; finished runs are kept.")
+        return INTERRUPTED
+
+
+def _quiet_libraries(debug: bool) -> None:
+    """Nobody who compares models needs to read that a library will rename an argument next year."""
+    if debug:
+        return
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    warnings.filterwarnings("ignore", module=r"(transformers|torch|huggingface_hub|datasets|accelerate)\b.*")
+    logging.getLogger("transformers").setLevel(logging.ERROR)

@@ -1,0 +1,1 @@
+"""Who answers? Every engine is fitted on examples and becomes a classifier of questions."""

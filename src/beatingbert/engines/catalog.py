@@ -1,0 +1,88 @@
+"""Every engine by name. An engine's own module is imported when it is built, not before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from beatingbert.engines.protocol import Engine, Workplace
+from beatingbert.errors import UnknownNameError
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where an engine lives.
+
+    Attributes:
+        about: one line for `beatingbert show engines`.
+        settings: "module:class" of its settings.
+        engine: "module:class" of the engine.
+    """
+
+    about: str
+    settings: str
+    engine: str
+
+
+_HERE = "beatingbert.engines"
+ENGINES: dict[str, Entry] = {
+    "majority": Entry(
+        "the most frequent label of train; the floor",
+        f"{_HERE}.majority:MajoritySettings",
+        f"{_HERE}.majority:MajorityEngine",
+    ),
+    "linear": Entry(
+        "TF-IDF with logistic regression; the baseline everyone forgets",
+        f"{_HERE}.linear:LinearSettings",
+        f"{_HERE}.linear:LinearEngine",
+    ),
+    "encoder": Entry(
+        "a BERT-family encoder, fine-tuned on train",
+        f"{_HERE}.encoder.settings:EncoderSettings",
+        f"{_HERE}.encoder.engine:EncoderEngine",
+    ),
+    "llm": Entry(
+        "a small decoder LLM, prompted zero-shot or with demonstrations",
+        f"{_HERE}.llm.settings:LLMSettings",
+        f"{_HERE}.llm.engine:LlmEngine",
+    ),
+}
+
+
+def find_engine(name: str) -> Entry:
+    """The engine's entry.
+
+    Raises:
+        UnknownNameError: there is none of this name.
+    """
+    if name not in ENGINES:
+        raise UnknownNameError("engine", name, ENGINES, "See 'beatingbert show engines'.")
+    return ENGINES[name]
+
+
+def engine_version(name: str) -> int:
+    """The engine's `VERSION`, which goes up when its answers may change. Imports the engine."""
+    return int(import_module(find_engine(name).engine.partition(":")[0]).VERSION)
+
+
+def build_engine(name: str, settings: Mapping[str, Any], workplace: Workplace) -> Engine:
+    """An engine from its settings as plain JSON.
+
+    Raises:
+        UnknownNameError: no such engine, or a setting that it does not have.
+        SettingsError: a value that it refuses.
+    """
+    entry = find_engine(name)
+    settings_type = _load(entry.settings)
+    for key in settings:
+        if key not in settings_type.__slots__:
+            raise UnknownNameError(f"{name} setting", key, settings_type.__slots__)
+    engine: Engine = _load(entry.engine)(settings_type(**settings), workplace)
+    return engine
+
+
+def _load(path: str) -> Any:
+    module, _, attribute = path.partition(":")
+    return getattr(import_module(module), attribute)

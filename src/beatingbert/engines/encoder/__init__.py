@@ -1,0 +1,1 @@
+"""A fine-tuned encoder with a classification head."""

@@ -1,0 +1,119 @@
+"""The baseline everyone forgets: TF-IDF of words and word pairs, with a logistic regression.
+
+A second of training on one core; a large model that does not beat it has not earned its cost.
+"""
+
+from __future__ import annotations
+
+import pickle
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from beatingbert.engines.protocol import EngineFacts, Workplace
+from beatingbert.errors import NotAvailableError, SettingsError, TooFewExamplesError
+from beatingbert.tasks.example import Example, Question
+from beatingbert.tasks.prediction import Prediction
+from beatingbert.tasks.spec import Shape
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+VERSION = 1
+STRENGTHS = (0.3, 1.0, 3.0, 10.0)  # inverse regularisation; the best on the development part is kept
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinearSettings:
+    """What the linear baseline must know before it sees data.
+
+    Attributes:
+        max_ngram: longest word sequence counted as a feature.
+        min_count: in how many train rows a feature must occur.
+    """
+
+    max_ngram: int = 2
+    min_count: int = 1
+
+    def __post_init__(self) -> None:
+        if self.max_ngram < 1 or self.min_count < 1:
+            raise SettingsError(
+                f"max_ngram and min_count must be at least 1, got {self.max_ngram} and {self.min_count}"
+            )
+
+
+class LinearEngine:
+    """Fits TF-IDF and a logistic regression; its strength is chosen on the development part."""
+
+    def __init__(self, settings: LinearSettings, workplace: Workplace) -> None:
+        if workplace.task.shape is Shape.CHOICE:
+            raise NotAvailableError(
+                f"the linear baseline classifies texts; {workplace.task.name!r} is multiple choice. "
+                "Use the encoder or llm engine"
+            )
+        self._settings = settings
+        self._workplace = workplace
+
+    def fit(self, train: Sequence[Example], *, development: Sequence[Example], seed: int) -> LinearClassifier:
+        """Fit one model per strength and keep the best on `development` (strength 1 if there is none)."""
+        labels = sorted({example.label for example in train})
+        if len(labels) < 2:
+            raise TooFewExamplesError(f"the linear baseline needs two labels in train, found {labels}")
+        started = time.perf_counter()
+        texts, gold = [join(one.question) for one in train], [one.label for one in train]
+        strengths = STRENGTHS if development else (1.0,)
+        candidates = [self._pipeline(strength, seed).fit(texts, gold) for strength in strengths]
+        scores = [1.0]
+        if development:
+            held_out, held_gold = [join(one.question) for one in development], [one.label for one in development]
+            scores = [float(candidate.score(held_out, held_gold)) for candidate in candidates]
+        best = scores.index(max(scores))
+        weights = candidates[best][-1].coef_
+        facts = EngineFacts(
+            train_seconds=time.perf_counter() - started,
+            parameters=int(weights.size),
+            disk_bytes=len(pickle.dumps(candidates[best])),  # only measured: nothing is ever unpickled
+            precision="fp64",
+            notes={"inverse_regularisation": strengths[best], "features": int(weights.shape[1])},
+        )
+        return LinearClassifier(candidates[best], facts)
+
+    def _pipeline(self, strength: float, seed: int) -> Pipeline:
+        from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+
+        words = TfidfVectorizer(
+            ngram_range=(1, self._settings.max_ngram),
+            min_df=self._settings.min_count,
+            sublinear_tf=True,
+            token_pattern=r"(?u)\b\w+\b|[!?]",  # one-letter words and marks of emotion count too
+        )
+        return make_pipeline(words, LogisticRegression(C=strength, max_iter=1000, random_state=seed))
+
+
+class LinearClassifier:
+    """A fitted pipeline."""
+
+    def __init__(self, pipeline: Any, facts: EngineFacts) -> None:
+        self._pipeline = pipeline
+        self.facts = facts
+
+    def predict(self, questions: Sequence[Question]) -> list[Prediction]:
+        """The most probable label for each question."""
+        if not questions:
+            return []
+        labels = [str(label) for label in self._pipeline.classes_]
+        rows = self._pipeline.predict_proba([join(question) for question in questions]).tolist()
+        predictions = []
+        for question, row in zip(questions, rows, strict=True):
+            probabilities = dict(zip(labels, row, strict=True))
+            label = max(probabilities, key=probabilities.__getitem__)
+            predictions.append(Prediction(question_id=question.id, label=label, probabilities=probabilities))
+        return predictions
+
+
+def join(question: Question) -> str:
+    """All texts of a question as one, a line each."""
+    return "\n".join(question.texts.values())

@@ -1,0 +1,1 @@
+"""A decoder LLM that is asked as it is, with or without demonstrations."""

@@ -1,0 +1,197 @@
+"""The llm engine: a causal language model that is asked as it is, with or without demonstrations."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
+
+from beatingbert.checkpoints.device import best_device, choose_precision, set_threads
+from beatingbert.checkpoints.reference import Checkpoint, resolve
+from beatingbert.engines.hush import hushed
+from beatingbert.engines.llm.generate import write_replies
+from beatingbert.engines.llm.likelihood import Scored, score_labels
+from beatingbert.engines.llm.settings import LLMSettings
+from beatingbert.engines.llm.wording import Asked, Wording, opening_tokens, wants_chat
+from beatingbert.engines.protocol import EngineFacts, Workplace
+from beatingbert.errors import CheckpointError
+from beatingbert.prompts.demonstrations import draw_demonstrations
+from beatingbert.prompts.parse import parse_reply
+from beatingbert.prompts.template import load_template
+from beatingbert.tasks.example import Example, Question
+from beatingbert.tasks.prediction import Prediction
+from beatingbert.tasks.spec import Shape
+
+VERSION = 1
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+ENCODERS_THAT_ALSO_DECODE = ("bert", "roberta", "electra", "mpnet", "deberta", "deberta-v2", "modernbert", "distilbert")
+
+
+class LlmEngine:
+    """Loads a checkpoint and draws the demonstrations; nothing is trained."""
+
+    def __init__(self, settings: LLMSettings, workplace: Workplace) -> None:
+        self._settings = settings
+        self._workplace = workplace
+
+    def fit(self, train: Sequence[Example], *, development: Sequence[Example], seed: int) -> LlmClassifier:
+        """Draw demonstrations from `train` (none for zero-shot) and load the model."""
+        settings, task = self._settings, self._workplace.task
+        template = load_template(task, Path(settings.prompt_dir) if settings.prompt_dir else None)
+        demonstrations = draw_demonstrations(task, train, settings.shots, seed=seed)
+        checkpoint = resolve(settings.checkpoint, progress=self._workplace.progress)
+        set_threads()
+        device = best_device()
+        started = time.perf_counter()
+        config = causal_config(checkpoint)
+        precision = choose_precision(device, full=settings.full_precision, model_type=config.model_type)
+        with hushed():
+            tokenizer = AutoTokenizer.from_pretrained(checkpoint.path)
+            model = AutoModelForCausalLM.from_pretrained(checkpoint.path, config=config, dtype=DTYPES[precision])
+        model.to(device).eval()
+        chat = wants_chat(tokenizer, settings.chat_template, settings.checkpoint)
+        wording = Wording(
+            task,
+            template,
+            demonstrations,
+            tokenizer,
+            bos=opening_tokens(tokenizer, config.model_type),
+            chat=chat,
+            max_length=min(settings.max_length, window(config)),
+            reserve=settings.max_new_tokens if settings.answer_by == "generation" else 0,
+        )
+        facts = EngineFacts(
+            load_seconds=time.perf_counter() - started,
+            parameters=sum(weights.numel() for weights in model.parameters()),
+            disk_bytes=checkpoint.disk_bytes,
+            checkpoint={
+                "reference": checkpoint.reference,
+                "kind": checkpoint.kind,
+                "revision": checkpoint.revision,
+                "sha256": checkpoint.sha256,
+            },
+            device=device,
+            precision=precision,
+            template={"name": template.name, "text": template.text, "sha256": template.sha256},
+            notes={
+                "chat_template": chat,
+                "answer_by": settings.answer_by,
+                "demonstrations": [example.question.id for example in demonstrations.shown],
+            },
+        )
+        return LlmClassifier(model, tokenizer, wording, settings, facts, self._workplace, seed)
+
+
+def causal_config(checkpoint: Checkpoint) -> Any:
+    """The checkpoint's configuration, refused if it is no model that continues a text."""
+    config = AutoConfig.from_pretrained(checkpoint.path)
+    if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING or config.model_type in ENCODERS_THAT_ALSO_DECODE:
+        raise CheckpointError(
+            f"{checkpoint.reference!r} is a {config.model_type!r} model, which does not continue a text, so it cannot "
+            "be prompted; choose a causal language model, e.g. wheel:smollm2-135m-instruct or google/gemma-3-1b-it, or "
+            "fine-tune this one with run_bert.py"
+        )
+    return config
+
+
+def window(config: Any) -> int:
+    """Most tokens that the model reads at once."""
+    text_config = config.get_text_config()
+    for name in ("max_position_embeddings", "n_positions"):  # GPT-2's name for it is the second
+        if getattr(text_config, name, None):
+            return int(getattr(text_config, name))
+    return 1 << 30  # models without positions (ALiBi, recurrent ones) have no window
+
+
+class LlmClassifier:
+    """A language model that answers questions in the words of one template."""
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        wording: Wording,
+        settings: LLMSettings,
+        facts: EngineFacts,
+        workplace: Workplace,
+        seed: int,
+    ) -> None:
+        self.facts = facts
+        self.model = model
+        self.tokenizer = tokenizer
+        self.wording = wording
+        self._opening = tokenizer.decode(wording.bos) if wording.bos else ""
+        self._settings = settings
+        self._workplace = workplace
+        self._seed = seed
+
+    def predict(self, questions: Sequence[Question]) -> list[Prediction]:
+        """One answer per question, in the order given."""
+        asked = [self.wording.ask(question) for question in questions]
+        if self._settings.answer_by == "generation":
+            return self._by_generation(questions, asked)
+        return self._by_likelihood(questions, asked)
+
+    def _by_likelihood(self, questions: Sequence[Question], asked: Sequence[Asked]) -> list[Prediction]:
+        scored = score_labels(
+            self.model,
+            self.tokenizer,
+            asked,
+            bos=self.wording.bos,
+            batch_size=self._settings.batch_size,
+            on_batch=lambda done, total: self._workplace.progress("answering", done, total),
+        )
+        predictions = []
+        for question, one, prompt in zip(questions, scored, asked, strict=True):
+            probabilities = self._probabilities(one, prompt)
+            label = max(probabilities, key=probabilities.__getitem__)
+            predictions.append(
+                Prediction(
+                    question_id=question.id,
+                    label=label,
+                    probabilities=probabilities,
+                    log_likelihoods=one.log_likelihood,
+                    prompt=self._opening + prompt.text,
+                    lost_tokens=prompt.lost_tokens,
+                )
+            )
+        return predictions
+
+    def _probabilities(self, scored: Scored, asked: Asked) -> dict[str, float]:
+        """Softmax over the labels; endings of different length are compared per byte, as is usual for them."""
+        scores = scored.log_likelihood
+        if self._workplace.task.shape is Shape.CHOICE:
+            scores = {label: value / len(asked.answers[label].encode()) for label, value in scores.items()}
+        top = max(scores.values())
+        weights = {label: math.exp(value - top) for label, value in scores.items()}
+        return {label: weight / sum(weights.values()) for label, weight in weights.items()}
+
+    def _by_generation(self, questions: Sequence[Question], asked: Sequence[Asked]) -> list[Prediction]:
+        replies = write_replies(
+            self.model,
+            self.tokenizer,
+            [one.text for one in asked],
+            bos=self.wording.bos,
+            batch_size=self._settings.batch_size,
+            max_new_tokens=self._settings.max_new_tokens,
+            temperature=self._settings.temperature,
+            seed=self._seed,
+            stop_at_line=not self.wording.chat,
+            on_batch=lambda done, total: self._workplace.progress("answering", done, total),
+        )
+        return [
+            Prediction(
+                question_id=question.id,
+                label=parse_reply(reply, {label: words.strip() for label, words in prompt.answers.items()}),
+                reply=reply,
+                prompt=self._opening + prompt.text,
+                lost_tokens=prompt.lost_tokens,
+            )
+            for question, prompt, reply in zip(questions, asked, replies, strict=True)
+        ]

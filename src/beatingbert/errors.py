@@ -1,0 +1,92 @@
+"""Every failure that can be foreseen, drawn as one tree.
+
+BeatingBertError                     exit status 1: a run that was well asked for has failed
+├── UsageError                       exit status 2: what was asked for cannot be done as asked
+│   ├── SettingsError                a setting is out of range or contradicts another
+│   ├── UnknownNameError             no such task, engine, checkpoint or prompt
+│   ├── DataError                    rows that cannot be read or are not as declared
+│   ├── PromptError                  a prompt file that does not fit its task
+│   ├── CheckpointError              a reference that names no usable weights
+│   ├── TooFewExamplesError          a number or a choice that so few rows cannot support
+│   ├── MisalignedError              two columns that should describe the same rows do not
+│   ├── RunExistsError               an output folder that already holds a finished run
+│   └── NotAvailableError            a mode that this version does not have
+└── UnreachableError                 the hub or a package index did not answer
+    └── DamagedDownloadError         what arrived is not what was expected, twice
+
+A message carries the value, the rule and the way out.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class BeatingBertError(Exception):
+    """A well-asked run failed; the command exits with status 1."""
+
+    exit_status = 1
+
+
+class UsageError(BeatingBertError):
+    """What was asked for cannot be done as asked; the command exits with status 2."""
+
+    exit_status = 2
+
+
+class SettingsError(UsageError):
+    """A setting is out of range or contradicts another."""
+
+
+class UnknownNameError(UsageError):
+    """A name that no table has.
+
+    Args:
+        kind: what was looked for, e.g. "task".
+        name: what was asked for.
+        known: every name that would have worked, listed in the message.
+        hint: where to read more, appended to the message.
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
+        names = sorted(known)
+        close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+        guess = f" Did you mean {close[0]!r}?" if close else ""
+        super().__init__(f"unknown {kind} {name!r}.{guess} Known: {', '.join(names)}.{' ' + hint if hint else ''}")
+
+
+class DataError(UsageError):
+    """Rows that cannot be read or are not as declared; names file, row and what was expected."""
+
+
+class PromptError(UsageError):
+    """A prompt file that does not fit its task."""
+
+
+class CheckpointError(UsageError):
+    """A reference that names no usable weights, or weights without the needed head."""
+
+
+class TooFewExamplesError(UsageError):
+    """So few rows cannot support the number or the choice that was asked for."""
+
+
+class MisalignedError(UsageError):
+    """Two columns that should describe the same rows do not."""
+
+
+class RunExistsError(UsageError):
+    """The output folder already holds a finished run, which is never overwritten."""
+
+
+class NotAvailableError(UsageError):
+    """A mode that this version does not have."""
+
+
+class UnreachableError(BeatingBertError):
+    """The hub or a package index did not answer."""
+
+
+class DamagedDownloadError(UnreachableError):
+    """What arrived is not what was expected, and a second download was no better."""

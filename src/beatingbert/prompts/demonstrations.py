@@ -1,0 +1,82 @@
+"""Which solved examples a few-shot prompt shows.
+
+Drawn from train only, balanced, by seed, and never the question itself.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from beatingbert.errors import TooFewExamplesError
+from beatingbert.tasks.example import Example, Question
+from beatingbert.tasks.spec import Task
+from beatingbert.tasks.subsample import text_key
+
+SPARES_PER_LABEL = 3  # stand-ins for a demonstration that turns out to be the question itself
+
+
+@dataclass(frozen=True, slots=True)
+class Demonstrations:
+    """Examples to show before each question, in the order drawn, and spares per label.
+
+    The same examples in the same order for every question, so that their work can be done once.
+    """
+
+    shown: tuple[Example, ...]
+    spares: tuple[Example, ...]
+
+    def before(self, question: Question) -> tuple[Example, ...]:
+        """What to show before this question: a demonstration that repeats it is replaced by a spare of its label."""
+        own = text_key(question)
+        if all(text_key(example.question) != own for example in self.shown):
+            return self.shown
+        spares = [example for example in self.spares if text_key(example.question) != own]
+        chosen = []
+        for example in self.shown:
+            if text_key(example.question) == own:
+                example = next((spare for spare in spares if spare.label == example.label), None) or spares[0]
+                spares.remove(example)
+            chosen.append(example)
+        return tuple(chosen)
+
+
+def draw_demonstrations(task: Task, train: Sequence[Example], count: int, *, seed: int) -> Demonstrations:
+    """Draw `count` different examples, as evenly over the labels as `count` allows, in shuffled order.
+
+    Which labels get one more when `count` is no multiple of their number is drawn too, so no label is favoured by
+    its place in the list. For multiple choice there is nothing to balance: positions of right answers are no classes.
+
+    Raises:
+        TooFewExamplesError: fewer train rows than demonstrations, or a label with too few of them.
+    """
+    if count == 0:
+        return Demonstrations((), ())
+    rng = random.Random(f"demonstrations-{seed}")
+    pool = list({text_key(example.question): example for example in train}.values())
+    rng.shuffle(pool)
+    if len(pool) < count:
+        raise TooFewExamplesError(
+            f"{count} demonstrations asked for, but train has only {len(pool)} different rows; "
+            f"lower --num_few_shot or raise --max_samples"
+        )
+    if not task.labels:
+        return Demonstrations(tuple(pool[:count]), tuple(pool[count : count + SPARES_PER_LABEL]))
+    order = list(task.labels)
+    rng.shuffle(order)
+    wanted = Counter(order[position % len(order)] for position in range(count))
+    shown: list[Example] = []
+    spares: list[Example] = []
+    for label in order:
+        having = [example for example in pool if example.label == label]
+        if len(having) < wanted[label]:
+            raise TooFewExamplesError(
+                f"{wanted[label]} demonstrations of label {label!r} are needed for {count} balanced ones, but train "
+                f"has {len(having)}; lower --num_few_shot or raise --max_samples"
+            )
+        shown += having[: wanted[label]]
+        spares += having[wanted[label] : wanted[label] + SPARES_PER_LABEL]
+    rng.shuffle(shown)
+    return Demonstrations(tuple(shown), tuple(spares))

@@ -1,0 +1,143 @@
+"""A prompt template: a plain text file that says in which words a task is asked and answered.
+
+A file has three sections, each opened by its name in square brackets on a line of its own:
+
+    [instruction]   said once, before everything else
+    [question]      one question, with its fields in braces; ends with the cue after which the answer comes
+    [labels]        one line per label, `label: the words that stand for it`; for multiple choice `choice: {choice}`
+
+Lines that start with '#' before the first section are comments. Blank lines around a section do not count.
+Knows nothing of models: tokens, chat markup and truncation belong to the engine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from beatingbert.errors import PromptError, UnknownNameError
+from beatingbert.tasks.example import Question
+from beatingbert.tasks.spec import Shape, Task
+
+SECTIONS = ("instruction", "question", "labels")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """A prompt file that has been read and fits its task.
+
+    Attributes:
+        name: the file's name without its ending.
+        text: the whole file, kept for the record.
+        instruction, question: the sections of these names.
+        words: label to the words that stand for it; {"choice": "{choice}"} for multiple choice.
+    """
+
+    name: str
+    text: str
+    instruction: str
+    question: str
+    words: Mapping[str, str]
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the file's text, so that a record can say which wording was used."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    def ask(self, question: Question, *, replace: Mapping[str, str] | None = None) -> str:
+        """The question in words, ending with the cue.
+
+        Args:
+            question: what to ask.
+            replace: field name to text that stands in for the question's own, e.g. a passage that was cut.
+        """
+        texts = {name: text.strip() for name, text in {**question.texts, **(replace or {})}.items()}
+        return self.question.format_map(texts)
+
+    def answer(self, question: Question, label: str) -> str:
+        """The words that stand for `label`, without a blank before them."""
+        if question.choices:
+            return self.words["choice"].format(choice=question.choices[int(label)].strip())
+        return self.words[label]
+
+
+def load_template(task: Task, prompt_dir: Path | None = None) -> Template:
+    """Read the task's prompt file: the one in `prompt_dir` if it has one, else the one that is shipped.
+
+    Raises:
+        PromptError: the folder does not exist, or the file lacks a section, names an unknown field or label,
+            leaves out a field or label, or gives two labels the same words.
+    """
+    file_name = f"{task.prompt}.txt"
+    if prompt_dir is not None:
+        if not prompt_dir.is_dir():
+            raise PromptError(f"prompt_dir {str(prompt_dir)!r} is no folder; expected one that may hold {file_name}")
+        own = prompt_dir / file_name
+        if own.is_file():
+            return parse_template(own.read_text(encoding="utf-8"), task, source=str(own))
+    return parse_template(shipped_text(task.prompt), task, source=file_name)
+
+
+def shipped_text(name: str) -> str:
+    """The shipped prompt file of this name, comments and all."""
+    folder = files("beatingbert.prompts") / "texts"
+    known = [entry.name.removesuffix(".txt") for entry in folder.iterdir() if entry.name.endswith(".txt")]
+    if name not in known:
+        raise UnknownNameError("prompt", name, known, "See 'beatingbert show prompts'.")
+    return (folder / f"{name}.txt").read_text(encoding="utf-8")
+
+
+def parse_template(text: str, task: Task, *, source: str) -> Template:
+    """Read a template from its text and hold it against the task's declaration.
+
+    Args:
+        text: the whole file.
+        task: whose fields and labels it must cover.
+        source: the file's name, for messages.
+    """
+    parts = re.split(r"^\[(\w+)\][ \t]*$", text, flags=re.MULTILINE)
+    sections = {name: body.strip() for name, body in zip(parts[1::2], parts[2::2], strict=True)}
+    if sorted(sections) != sorted(SECTIONS) or len(parts) != 1 + 2 * len(SECTIONS):
+        found = ", ".join(f"[{name}]" for name in parts[1::2]) or "none"
+        raise PromptError(f"{source}: expected [instruction], [question] and [labels] once each, found {found}")
+    _check_fields(sections["question"], set(task.text_fields), source)
+    words = _read_words(sections["labels"], ("choice",) if task.shape is Shape.CHOICE else task.labels, source)
+    if task.shape is Shape.CHOICE and "{choice}" not in words["choice"]:
+        raise PromptError(f"{source}: the line 'choice:' must hold {{choice}}, found {words['choice']!r}")
+    return Template(
+        name=task.prompt,
+        text=text,
+        instruction=sections["instruction"],
+        question=sections["question"],
+        words=words,
+    )
+
+
+def _check_fields(question: str, expected: set[str], source: str) -> None:
+    try:
+        found = {name for _, name, _, _ in string.Formatter().parse(question) if name is not None}
+    except ValueError as error:
+        raise PromptError(f"{source}: unbalanced braces in [question] ({error}); a literal brace is {{{{") from error
+    if found != expected:
+        listed = ", ".join(f"{{{name}}}" for name in sorted(expected))
+        raise PromptError(f"{source}: [question] must use exactly the fields {listed}, found {sorted(found)}")
+
+
+def _read_words(section: str, labels: tuple[str, ...], source: str) -> dict[str, str]:
+    words: dict[str, str] = {}
+    for line in filter(None, map(str.strip, section.splitlines())):
+        label, colon, value = (part.strip() for part in line.partition(":"))
+        if not colon or not value or label in words:
+            raise PromptError(f"{source}: [labels] needs one line 'label: words' per label, found {line!r}")
+        words[label] = value
+    if set(words) != set(labels):
+        found = ", ".join(words) or "none"
+        raise PromptError(f"{source}: [labels] must name exactly {', '.join(labels)}, found {found}")
+    if len({value.casefold() for value in words.values()}) < len(words):
+        raise PromptError(f"{source}: two labels have the same words, so an answer could not be told apart: {words}")
+    return {label: words[label] for label in labels}

@@ -1,0 +1,89 @@
+"""Whether one run beats another on the same rows: the claim, its interval and its corrected p-value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from beatingbert.errors import MisalignedError
+from beatingbert.report.leaderboard import describe
+from beatingbert.runs.record import RunRecord
+from beatingbert.statistics.intervals import Interval
+from beatingbert.statistics.multiplicity import holm
+from beatingbert.statistics.paired import accuracy_gap, mcnemar_exact
+
+LEVEL = 0.95
+DRAWS = 10_000
+SEED = 99
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """One run held against another.
+
+    Attributes:
+        first, second: the runs.
+        gap: accuracy of the first minus that of the second, with a paired bootstrap interval.
+        p_value: exact McNemar test, corrected by Holm for all claims made together.
+    """
+
+    first: RunRecord
+    second: RunRecord
+    gap: Interval
+    p_value: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether a difference can be claimed at the 5 % level."""
+        return self.p_value < 1 - LEVEL
+
+    def sentence(self) -> str:
+        """The claim in words, never more than the numbers carry."""
+        names = [f"{record.model} ({describe(record)})" for record in (self.first, self.second)]
+        gap = 100 * self.gap.value
+        interval = f"95 % interval {100 * self.gap.low:+.1f} to {100 * self.gap.high:+.1f}, p = {self.p_value:.2g}"
+        if not self.holds:
+            return f"No difference can be claimed between {names[0]} and {names[1]}: {gap:+.1f} points ({interval})."
+        ahead, behind = names if gap > 0 else reversed(names)
+        return f"{ahead} leads {behind} by {abs(gap):.1f} points ({interval})."
+
+
+def compare(first: RunRecord, others: Sequence[RunRecord]) -> list[Claim]:
+    """Hold one run against each of the others, on the same rows, corrected for the number of claims.
+
+    Raises:
+        MisalignedError: two runs did not answer the same rows of the same data.
+    """
+    own = right_answers(first)
+    pairs = []
+    for other in others:
+        theirs = right_answers(other)
+        if own.keys() != theirs.keys() or first.cell.data_revision != other.cell.data_revision:
+            raise MisalignedError(
+                f"{first.run_name!r} and {other.run_name!r} did not answer the same rows; run both with the same task, "
+                "data, seed and --max_eval_samples"
+            )
+        pairs.append(([own[key] for key in own], [theirs[key] for key in own]))
+    gaps, p_values = [], []
+    for one, two in pairs:
+        first_right, second_right = _as_booleans(one), _as_booleans(two)
+        gaps.append(accuracy_gap(first_right, second_right, level=LEVEL, draws=DRAWS, seed=SEED))
+        p_values.append(mcnemar_exact(first_right, second_right))
+    return [
+        Claim(first=first, second=other, gap=gap, p_value=p_value)
+        for other, gap, p_value in zip(others, gaps, holm(p_values), strict=True)
+    ]
+
+
+def right_answers(record: RunRecord) -> dict[tuple[str, str], bool]:
+    """(split, question id) to whether the run's answer was right, from its predictions.parquet."""
+    from pyarrow import parquet
+
+    table = parquet.read_table(record.folder / "predictions.parquet", columns=["split", "id", "gold", "label"])
+    return {(row["split"], row["id"]): row["gold"] == row["label"] for row in table.to_pylist()}
+
+
+def _as_booleans(values: Sequence[bool]):  # type: ignore[no-untyped-def]  # numpy is not loaded for an annotation
+    import numpy as np
+
+    return np.array(values, dtype=np.bool_)

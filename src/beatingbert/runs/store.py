@@ -1,0 +1,226 @@
+"""Where runs are kept: one folder each, finished exactly when its `results.json` exists."""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+import re
+import shutil
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from beatingbert.errors import DataError, RunExistsError, SettingsError, UsageError
+from beatingbert.runs.record import RunRecord
+from beatingbert.tasks.example import Example
+from beatingbert.tasks.prediction import Prediction
+
+SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+RESULTS = "results.json"
+
+
+class RunFolder:
+    """The folder of one run while it is made: `with RunFolder(path) as folder: ...`, then `folder.finish(...)`.
+
+    A run that fails leaves its traceback in `error.txt` and no `results.json`, so it is never taken for a result. A run
+    that could not be done as asked leaves nothing: what it had begun to write is taken away again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> Self:
+        if (self.path / RESULTS).exists():
+            raise RunExistsError(
+                f"{str(self.path)!r} already holds a finished run, which is never overwritten; "
+                "choose another --run_name or --output_dir, or remove the folder"
+            )
+        if self.path.exists() and not self.path.is_dir():
+            raise RunExistsError(f"{str(self.path)!r} is a file; --output_dir must be a folder or not exist yet")
+        self._is_ours = not self.path.exists()
+        self.path.mkdir(parents=True, exist_ok=True)
+        (self.path / "error.txt").unlink(missing_ok=True)
+        self._log = logging.FileHandler(self.path / "log.txt", mode="w", encoding="utf-8", delay=False)
+        self._log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        logger = logging.getLogger("beatingbert")
+        logger.setLevel(logging.INFO)
+        logger.addHandler(self._log)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        logging.getLogger("beatingbert").removeHandler(self._log)
+        self._log.close()
+        if isinstance(error, UsageError) and self._is_ours:
+            shutil.rmtree(self.path)
+        elif error is not None:
+            text = "".join(traceback.format_exception(error))
+            (self.path / "error.txt").write_text(text, encoding="utf-8")
+
+    def write_config(self, config: Mapping[str, Any]) -> None:
+        """Keep what was asked for."""
+        write_json(self.path / "config.json", config)
+
+    def finish(
+        self,
+        record: RunRecord,
+        *,
+        predictions: Mapping[str, Sequence[Prediction]],
+        examples: Mapping[str, Sequence[Example]],
+        history: Sequence[Mapping[str, float]],
+        template: str,
+    ) -> RunRecord:
+        """Write everything, `results.json` last and by rename.
+
+        Args:
+            record: what happened.
+            predictions: split to its answers.
+            examples: split to its examples, to keep the gold label beside each answer; empty in predict mode.
+            history: one entry per epoch.
+            template: text of the prompt template, empty where none was used.
+        """
+        write_json(self.path / "history.json", list(history))
+        gold = {(split, example.question.id): example.label for split, rows in examples.items() for example in rows}
+        write_predictions(self.path / "predictions.parquet", predictions, gold)
+        self._write_prompts(predictions, template)
+        for split, score in record.scores.items():
+            self._write_errors(split, score, predictions[split], gold)
+        write_json(self.path / RESULTS, record.to_json())
+        return replace(record, folder=self.path)
+
+    def _write_prompts(self, predictions: Mapping[str, Sequence[Prediction]], template: str) -> None:
+        if not template:
+            return
+        folder = self.path / "prompts"
+        folder.mkdir(exist_ok=True)
+        (folder / "template.txt").write_text(template, encoding="utf-8")
+        with (folder / "prompts.jsonl").open("w", encoding="utf-8") as file:
+            for split, answers in predictions.items():
+                for one in answers:
+                    row = {"split": split, "id": one.question_id, "prompt": one.prompt}
+                    file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+    def _write_errors(
+        self,
+        split: str,
+        score: Mapping[str, Any],
+        predictions: Sequence[Prediction],
+        gold: Mapping[tuple[str, str], str],
+    ) -> None:
+        folder = self.path / "error_analysis" / split
+        folder.mkdir(parents=True, exist_ok=True)
+        labels = score["confusion_matrix"]["labels"]
+        matrix = [["gold / predicted", *labels, "no label"]]
+        matrix += [[label, *row] for label, row in zip(labels, score["confusion_matrix"]["rows"], strict=True)]
+        write_csv(folder / "confusion_matrix.csv", matrix if labels else [])
+        names = ("precision", "recall", "f1", "support")
+        per_class = [
+            ["label", *names],
+            *([label, *(one[n] for n in names)] for label, one in score["per_class"].items()),
+        ]
+        write_csv(folder / "per_class.csv", per_class if labels else [])
+        wrong: list[list[object]] = [["id", "gold", "predicted", "probability", "reply"]]
+        for one in predictions:
+            if one.label != gold[split, one.question_id]:
+                sure = (one.probabilities or {}).get(one.label or "", "")
+                wrong.append([one.question_id, gold[split, one.question_id], one.label or "", sure, one.reply or ""])
+        write_csv(folder / "errors.csv", wrong)
+
+
+class RunStore:
+    """All runs under one folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def folder(self, run_name: str) -> RunFolder:
+        """The folder of a run, inside the store whatever the name says.
+
+        Raises:
+            SettingsError: a name that is no plain file name.
+        """
+        if not SAFE_NAME.fullmatch(run_name):
+            raise SettingsError(
+                f"run name {run_name!r} must start with a letter or digit and hold only letters, digits and . _ + -"
+            )
+        return RunFolder(self.root / run_name)
+
+    def fresh_name(self, wanted: str) -> str:
+        """`wanted`, or with _2, _3, ... behind it where a folder of that name exists."""
+        name, number = wanted, 2
+        while (self.root / name).exists():
+            name, number = f"{wanted}_{number}", number + 1
+        return name
+
+    def records(self) -> Iterator[RunRecord]:
+        """Every finished run, by folder name.
+
+        Raises:
+            DataError: a results.json that cannot be read as a record.
+        """
+        for path in sorted(self.root.glob(f"**/{RESULTS}")):
+            yield read_record(path)
+
+
+def read_record(path: Path) -> RunRecord:
+    """The record in one `results.json`."""
+    try:
+        return RunRecord.from_json(json.loads(path.read_text(encoding="utf-8")), path.parent)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"{str(path)!r} is no record of this version ({type(error).__name__}: {error}); "
+            "move it away or run the cell again"
+        ) from error
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write beside, then rename: whoever sees the file sees all of it."""
+    beside = path.with_name(path.name + ".part")
+    beside.write_text(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    beside.replace(path)
+
+
+def write_csv(path: Path, rows: Sequence[Sequence[Any]]) -> None:
+    """Write rows; no file for none. Cells that a spreadsheet would run as a formula get an apostrophe before them."""
+    if not rows:
+        return
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        for row in rows:
+            writer.writerow(
+                [f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@") else cell for cell in row]
+            )
+
+
+def write_predictions(
+    path: Path, predictions: Mapping[str, Sequence[Prediction]], gold: Mapping[tuple[str, str], str]
+) -> None:
+    """One row per answer: split, id, gold, label, probabilities and log_likelihoods (JSON), reply, lost_tokens."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    rows = [
+        {
+            "split": split,
+            "id": one.question_id,
+            "gold": gold.get((split, one.question_id)),
+            "label": one.label,
+            "probabilities": None if one.probabilities is None else json.dumps(dict(one.probabilities)),
+            "log_likelihoods": None if one.log_likelihoods is None else json.dumps(dict(one.log_likelihoods)),
+            "reply": one.reply,
+            "lost_tokens": one.lost_tokens,
+        }
+        for split, answers in predictions.items()
+        for one in answers
+    ]
+    text = {"split", "id", "gold", "label", "probabilities", "log_likelihoods", "reply"}
+    names = ["split", "id", "gold", "label", "probabilities", "log_likelihoods", "reply", "lost_tokens"]
+    schema = pa.schema([(name, pa.string() if name in text else pa.int64()) for name in names])
+    beside = path.with_name(path.name + ".part")
+    parquet.write_table(pa.Table.from_pylist(rows, schema=schema), beside)
+    beside.replace(path)

@@ -1,0 +1,1 @@
+"""How sure? Intervals, paired tests and corrections for many claims; knows arrays only, never tasks or engines."""

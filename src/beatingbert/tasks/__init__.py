@@ -1,0 +1,1 @@
+"""What is asked? Questions, their labels, the tasks that declare them and where their rows come from."""

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from beatingbert.checkpoints.device import best_device, choose_precision, set_threads, usable_cores
+
+
+def pretend_cuda(monkeypatch: pytest.MonkeyPatch, *, bf16: bool) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: bf16 and not including_emulation)
+
+
+@pytest.mark.parametrize(("cuda", "mps", "device"), [(True, True, "cuda"), (False, True, "mps"), (False, False, "cpu")])
+def test_the_fastest_kind_of_device_is_taken(
+    monkeypatch: pytest.MonkeyPatch, cuda: bool, mps: bool, device: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    assert best_device() == device
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:1", "mps", "cpu"])
+def test_full_precision_is_fp32_everywhere(monkeypatch: pytest.MonkeyPatch, device: str) -> None:
+    pretend_cuda(monkeypatch, bf16=True)
+    assert choose_precision(device, full=True) == "fp32"
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:1"])
+def test_a_recent_gpu_computes_in_bf16(monkeypatch: pytest.MonkeyPatch, device: str) -> None:
+    pretend_cuda(monkeypatch, bf16=True)
+    assert choose_precision(device, full=False, model_type="gemma3_text") == "bf16"
+
+
+@pytest.mark.parametrize(
+    ("model_type", "precision"),
+    [
+        (None, "fp16"),
+        ("qwen2", "fp16"),
+        ("gemma", "fp16"),
+        ("gemma2", "fp32"),
+        ("gemma3", "fp32"),
+        ("gemma3_text", "fp32"),
+    ],
+)
+def test_an_older_gpu_computes_in_fp16_what_does_not_overflow_in_it(
+    monkeypatch: pytest.MonkeyPatch, model_type: str | None, precision: str
+) -> None:
+    pretend_cuda(monkeypatch, bf16=False)
+    assert choose_precision("cuda", full=False, model_type=model_type) == precision
+
+
+@pytest.mark.parametrize(
+    ("feature", "precision"),
+    [("avx512_bf16", "bf16"), ("amx_bf16", "bf16"), ("bf16", "bf16"), ("avx2", "fp32"), ("avx512_fp16", "fp32")],
+)
+def test_a_processor_computes_in_bf16_only_where_it_multiplies_it(
+    monkeypatch: pytest.MonkeyPatch, feature: str, precision: str
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {feature: True, "amx_fp16": False})
+    assert choose_precision("cpu", full=False) == precision
+
+
+@pytest.mark.parametrize(("recent", "precision"), [(True, "bf16"), (False, "fp16")])
+def test_a_mac_computes_in_bf16_from_macos_14_on(monkeypatch: pytest.MonkeyPatch, recent: bool, precision: str) -> None:
+    monkeypatch.setattr(
+        torch.backends.mps, "is_macos_or_newer", lambda major, minor: recent and (major, minor) == (14, 0)
+    )
+    assert choose_precision("mps", full=False) == precision
+
+
+def cgroup(tmp_path: Path, files: dict[str, str], membership: str = "0::/") -> tuple[Path, Path]:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    (tmp_path / "membership").write_text(f"{membership}\n")
+    return tmp_path, tmp_path / "membership"
+
+
+@pytest.mark.parametrize(
+    ("files", "membership", "cores"),
+    [
+        ({}, "0::/", 16),
+        ({"cpu.max": "max 100000\n"}, "0::/", 16),
+        ({"cpu.max": "200000 100000\n"}, "0::/", 2),
+        ({"cpu.max": "150000 100000\n"}, "0::/", 2),
+        ({"cpu.max": "10000 100000\n"}, "0::/", 1),
+        ({"cpu.max": "9900000 100000\n"}, "0::/", 16),
+        ({"job/cpu.max": "400000 100000", "job/step/cpu.max": "max 100000"}, "0::/job/step", 4),
+        ({"job/cpu.max": "400000 100000", "other/cpu.max": "100000 100000"}, "0::/job", 4),
+        ({"cpu/cpu.cfs_quota_us": "300000", "cpu/cpu.cfs_period_us": "100000"}, "4:cpu:/", 3),
+        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, "4:cpu:/", 16),
+        ({"cpu.max": "nonsense"}, "0::/", 16),
+    ],
+)
+def test_the_containers_quota_bounds_the_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], membership: str, cores: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(16)), raising=False)
+    assert usable_cores(*cgroup(tmp_path, files, membership)) == cores
+
+
+def test_without_affinity_and_quota_the_machine_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    assert usable_cores(tmp_path / "none", tmp_path / "none") == 3
+
+
+@pytest.mark.parametrize(("omp", "asked"), [("", [5]), ("2", [])])
+def test_threads_follow_the_cores_unless_the_user_has_chosen(
+    monkeypatch: pytest.MonkeyPatch, omp: str, asked: list[int]
+) -> None:
+    given: list[int] = []
+    monkeypatch.setenv("OMP_NUM_THREADS", omp)
+    monkeypatch.setattr(torch, "set_num_threads", given.append)
+    monkeypatch.setattr("beatingbert.checkpoints.device.usable_cores", lambda: 5)
+    assert set_threads() == torch.get_num_threads()
+    assert given == asked
