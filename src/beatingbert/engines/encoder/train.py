@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import math
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,9 +36,10 @@ class EncodedRows(Dataset[dict[str, Any]]):
         return len(self._rows)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """One question; `length` is what Trainer groups by."""
+        """One question; Trainer groups by the length of `input_ids`, here those of the longest row."""
         row = self._rows[index]
-        return {"encoded": row, "labels": self._labels[index], "length": row.length}
+        longest = max(row.rows, key=lambda one: len(one["input_ids"]))
+        return {"encoded": row, "labels": self._labels[index], "input_ids": longest["input_ids"]}
 
     def __iter__(self) -> Any:
         """Every question in order."""
@@ -146,10 +148,11 @@ def fine_tune(
     """
     steps = math.ceil(math.ceil(len(train) / settings.batch_size) / settings.gradient_accumulation_steps)
     keeper = KeepBest(folder / "best_model", progress)
+    scratch = folder / "trainer"  # Trainer insists on a folder, though nothing is kept there
     trainer = ClassificationTrainer(
         model=model,
         args=TrainingArguments(
-            output_dir=str(folder / "trainer"),
+            output_dir=str(scratch),
             per_device_train_batch_size=settings.batch_size,
             per_device_eval_batch_size=max(32, settings.batch_size),
             gradient_accumulation_steps=settings.gradient_accumulation_steps,
@@ -161,7 +164,6 @@ def fine_tune(
             bf16=precision == "bf16",
             fp16=precision == "fp16",
             train_sampling_strategy="group_by_length",
-            length_column_name="length",
             remove_unused_columns=False,
             label_names=["labels"],
             eval_strategy="epoch" if development else "no",
@@ -180,6 +182,7 @@ def fine_tune(
         callbacks=[keeper],
     )
     trainer.train()
+    shutil.rmtree(scratch, ignore_errors=True)
     model.save_pretrained(folder / "final_model")
     if not keeper.history:
         model.save_pretrained(folder / "best_model")
