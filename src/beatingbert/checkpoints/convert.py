@@ -16,8 +16,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from beatingbert.checkpoints.progress import Progress
 from beatingbert.errors import CheckpointError
+from beatingbert.progress import Progress
 
 MAGIC = b"GGUF"
 _STEPS = ("reading and de-quantising", "writing safetensors", "writing the tokenizer")

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from beatingbert.checkpoints.catalog import WHEEL_CHECKPOINTS
-from beatingbert.checkpoints.progress import Progress, silent
 from beatingbert.checkpoints.weights import MODEL_FILES, missing_parts, weight_files
 from beatingbert.errors import CheckpointError, UnreachableError
+from beatingbert.progress import Progress, silent
 from beatingbert.wheels import cache_dir
 
 PROBE_SECONDS = 5.0

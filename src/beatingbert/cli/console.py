@@ -18,8 +18,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+WIDE = 160  # columns where nobody looks at a terminal, e.g. in a log file
+
+out = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else WIDE)
 
 
 class LiveProgress:
@@ -31,7 +33,7 @@ class LiveProgress:
         self._rows: dict[str, TaskID] = {}
 
     def __call__(self, phase: str, done: int, total: int) -> None:
-        """As `beatingbert.engines.protocol.Progress`."""
+        """As `beatingbert.progress.Progress`."""
         if phase not in self._rows:
             if not self._bars.console.is_terminal:
                 err.print(f"{escape(self._title)}: {escape(phase)} ...")

@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from beatingbert.checkpoints.reference import describe_download
 from beatingbert.cli.console import out
-from beatingbert.cli.run import leaderboard, run_live
+from beatingbert.cli.run import print_leaderboard, run_live
 from beatingbert.errors import UsageError
 from beatingbert.experiments.config import BERTConfig, LinearConfig, LLMConfig, MajorityConfig, RunConfig
 from beatingbert.report.comparisons import Claim, compare
@@ -113,7 +113,7 @@ def _conclude(records: list[RunRecord], root: Path, seconds: float) -> None:
     (root / "leaderboard.md").write_text(markdown_table(found), encoding="utf-8")
     write_table_csv(root / "leaderboard.csv", found)
     out.print()
-    out.print(leaderboard(found))
+    print_leaderboard(found)
     out.print()
     out.print(f"[bold]{escape(answer(records))}[/bold]")
     out.print(f"{duration(seconds)} in all. Every prediction, prompt and setting: {escape(str(root))}/")

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.markup import escape
 
 from beatingbert.cli.console import out
-from beatingbert.cli.run import leaderboard
+from beatingbert.cli.run import print_leaderboard
 from beatingbert.errors import DataError
 from beatingbert.report.leaderboard import markdown_table, standings, write_table_csv
 from beatingbert.runs.store import RunStore
@@ -34,7 +34,7 @@ class Report:
                 f"no finished run with scores under {str(self.results_dir)!r}; "
                 "make one with 'beatingbert demo' or 'beatingbert run', or give --results_dir"
             )
-        out.print(leaderboard(found))
+        print_leaderboard(found)
         if self.output_dir is not None:
             self.output_dir.mkdir(parents=True, exist_ok=True)
             (self.output_dir / "leaderboard.md").write_text(markdown_table(found), encoding="utf-8")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -9,7 +11,7 @@ from beatingbert.checkpoints.reference import describe_download
 from beatingbert.cli.console import err, live, out
 from beatingbert.experiments.config import RunConfig
 from beatingbert.experiments.runner import run
-from beatingbert.report.leaderboard import COLUMNS, Standing, standings
+from beatingbert.report.leaderboard import COLUMNS, COST, NAMES, QUALITY, Standing, standings
 from beatingbert.runs.record import RunRecord
 
 
@@ -18,7 +20,7 @@ def run_and_tell(config: RunConfig) -> int:
     record = run_live(config)
     found = standings([record])
     if found:
-        out.print(leaderboard(found))
+        print_leaderboard(found)
     else:
         out.print(f"answered {record.efficiency['throughput']['n']:,} questions of the unlabelled test split")
     for split, used in record.data["splits"].items():
@@ -37,11 +39,22 @@ def run_live(config: RunConfig, *, title: str | None = None) -> RunRecord:
         return run(config, progress=progress)
 
 
-def leaderboard(found: list[Standing]) -> Table:
-    """The terminal's form of the leaderboard."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for number, column in enumerate(COLUMNS):
-        table.add_column(column, justify="left" if number < 3 else "right", no_wrap=number >= 3)
+def print_leaderboard(found: list[Standing]) -> None:
+    """The leaderboard as one table, or as two where the terminal is too narrow: how good, then at what cost."""
+    whole = _table(found, COLUMNS)
+    if Console(width=10_000).measure(whole).maximum <= out.width:
+        out.print(whole)
+        return
+    out.print(_table(found, (*NAMES, *QUALITY)))
+    out.print()
+    out.print(_table(found, (*NAMES, *COST)))
+
+
+def _table(found: list[Standing], columns: tuple[str, ...]) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, justify="left" if column in NAMES else "right", no_wrap=column not in NAMES)
     for one in found:
-        table.add_row(*map(escape, one.cells()))
+        cells = one.cells()
+        table.add_row(*(escape(cells[column]) for column in columns))
     return table

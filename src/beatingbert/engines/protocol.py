@@ -5,21 +5,15 @@ Fitting and answering are two objects, so an unfitted classifier cannot exist.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from beatingbert.progress import Progress, silent
 from beatingbert.tasks.example import Example, Question
 from beatingbert.tasks.prediction import Prediction
 from beatingbert.tasks.spec import Task
-
-Progress = Callable[[str, int, int], None]
-"""Called as (what is being done, steps done, steps in all) while an engine works."""
-
-
-def silent(phase: str, done: int, total: int) -> None:
-    """The progress report of someone who does not want one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

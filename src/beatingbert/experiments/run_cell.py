@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from beatingbert.engines.catalog import build_engine
-from beatingbert.engines.protocol import Classifier, Progress, Workplace, silent
+from beatingbert.engines.protocol import Classifier, Workplace
+from beatingbert.progress import Progress, silent
 from beatingbert.runs.cell import Cell
 from beatingbert.runs.environment import capture_environment
 from beatingbert.runs.record import RunRecord

@@ -9,9 +9,9 @@ from typing import Any
 
 from beatingbert.checkpoints.reference import short_name
 from beatingbert.engines.catalog import engine_version
-from beatingbert.engines.protocol import Progress, silent
 from beatingbert.experiments.config import RunConfig
 from beatingbert.experiments.run_cell import run_cell
+from beatingbert.progress import Progress, silent
 from beatingbert.prompts.template import load_template
 from beatingbert.runs.cell import Cell
 from beatingbert.runs.record import RunRecord

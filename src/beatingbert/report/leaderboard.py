@@ -11,21 +11,10 @@ from beatingbert.report.text import duration, escape_markdown, figure, percent
 from beatingbert.runs.record import RunRecord
 from beatingbert.runs.store import write_csv
 
-COLUMNS = (
-    "task",
-    "model",
-    "how",
-    "accuracy [95 %]",
-    "macro-F1",
-    "MCC",
-    "p50 / p95 ms",
-    "per second",
-    "memory MiB",
-    "training",
-    "rows",
-    "unparsed",
-    "cut",
-)
+NAMES = ("task", "model", "how")
+QUALITY = ("accuracy [95 %]", "macro-F1", "MCC", "rows", "unparsed", "cut")
+COST = ("p50 / p95 ms", "questions/s", "memory MiB", "training")
+COLUMNS = (*NAMES, *QUALITY, *COST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,28 +35,29 @@ class Standing:
     record: RunRecord
     score: dict[str, Any]
 
-    def cells(self) -> list[str]:
-        """What stands in the row, in the order of `COLUMNS`."""
+    def cells(self) -> dict[str, str]:
+        """Column to what stands there, in the order of `COLUMNS`."""
         efficiency = self.record.efficiency
         latency = efficiency["latency"]
         # Apart from device memory where there is a device: process memory says little there.
         memory = efficiency["memory"]["answer"]
         peak = memory["process_mib"] if memory["device_mib"] is None else memory["device_mib"]
-        return [
+        values = (
             self.name,
             self.record.model,
             self.how,
             percent(self.metrics.get("accuracy"), bounds=True),
             percent(self.metrics.get("macro_f1")),
             figure(self.metrics.get("mcc", {}).get("value"), 3),
+            f"{self.score['rows']:,}",
+            str(self.score["unparsed"]),
+            str(self.score["truncated"]["rows"]),
             f"{latency['p50_ms']:.1f} / {latency['p95_ms']:.1f}",
             f"{efficiency['throughput']['questions_per_second']:,.0f}",
             f"{peak:,.0f}",
             duration(efficiency["train_seconds"]),
-            f"{self.score['rows']:,}",
-            str(self.score["unparsed"]),
-            str(self.score["truncated"]["rows"]),
-        ]
+        )
+        return dict(zip(COLUMNS, values, strict=True))
 
 
 def standings(records: Iterable[RunRecord]) -> list[Standing]:
@@ -100,7 +90,7 @@ def describe(record: RunRecord) -> str:
 def markdown_table(found: Sequence[Standing]) -> str:
     """A GitHub table; texts cannot break it."""
     lines = ["| " + " | ".join(COLUMNS) + " |", "|" + " --- |" * 3 + " ---: |" * (len(COLUMNS) - 3)]
-    lines += ["| " + " | ".join(map(escape_markdown, one.cells())) + " |" for one in found]
+    lines += ["| " + " | ".join(map(escape_markdown, one.cells().values())) + " |" for one in found]
     return "\n".join(lines) + "\n"
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from beatingbert.checkpoints import convert
 from beatingbert.checkpoints.convert import _read_flag, convert_gguf, is_gguf
-from beatingbert.checkpoints.progress import silent
 from beatingbert.checkpoints.reference import resolve
 from beatingbert.errors import CheckpointError
+from beatingbert.progress import silent
 
 LAYERS, WIDTH, HEADS, HIDDEN = 2, 32, 2, 64  # 32 because quantised blocks hold 32 weights
 FLAG = b"tokenizer.ggml.add_bos_token"

