@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -11,7 +10,7 @@ from beatingbert.checkpoints.reference import describe_download
 from beatingbert.cli.console import err, live, out
 from beatingbert.experiments.config import RunConfig
 from beatingbert.experiments.runner import run
-from beatingbert.report.leaderboard import COLUMNS, COST, NAMES, QUALITY, Standing, standings
+from beatingbert.report.leaderboard import COST, COUNTS, NAMES, QUALITY, Standing, standings
 from beatingbert.runs.record import RunRecord
 
 
@@ -40,18 +39,26 @@ def run_live(config: RunConfig, *, title: str | None = None) -> RunRecord:
 
 
 def print_leaderboard(found: list[Standing]) -> None:
-    """The leaderboard as one table, or as two where the terminal is too narrow: how good, then at what cost."""
-    whole = _table(found, COLUMNS)
+    """The leaderboard as one table, or as two where the terminal is too narrow: how good, then at what cost.
+
+    The task is a column only where there are several.
+    """
+    tasks = list(dict.fromkeys(one.name for one in found))
+    names = NAMES if len(tasks) > 1 else NAMES[1:]
+    title = f"{tasks[0]}, {found[0].score['rows']:,} rows" if len(tasks) == 1 else None
+    whole = _table(found, (*names, *QUALITY, *COST, *COUNTS), title)
     if Console(width=10_000).measure(whole).maximum <= out.width:
         out.print(whole)
         return
-    out.print(_table(found, (*NAMES, *QUALITY)))
+    out.print(_table(found, (*names, *QUALITY), title))
     out.print()
-    out.print(_table(found, (*NAMES, *COST)))
+    out.print(_table(found, (*names, *COST, *COUNTS), None))
 
 
-def _table(found: list[Standing], columns: tuple[str, ...]) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+def _table(found: list[Standing], columns: tuple[str, ...], title: str | None) -> Table:
+    table = Table(
+        box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", title=title, title_justify="left"
+    )
     for column in columns:
         table.add_column(column, justify="left" if column in NAMES else "right", no_wrap=column not in NAMES)
     for one in found:

@@ -19,13 +19,13 @@ def chat_turns(
 ) -> list[dict[str, str]]:
     """Messages for a chat model, ending with the user's question.
 
-    Each demonstration is a user turn and an assistant turn. The instruction opens the first user turn, because some
-    chat templates (Gemma's) know no system role.
+    Each demonstration is a user turn and an assistant turn, which opens with the cue as the model's own answer will.
+    The instruction opens the first user turn, because some chat templates (Gemma's) know no system role.
     """
     turns: list[dict[str, str]] = []
     for example in demonstrations:
         turns.append({"role": "user", "content": template.ask(example.question)})
-        turns.append({"role": "assistant", "content": template.answer(example.question, example.label)})
+        turns.append({"role": "assistant", "content": cued(template, template.answer(example.question, example.label))})
     turns.append({"role": "user", "content": template.ask(question, replace=replace)})
     turns[0]["content"] = template.instruction + GAP + turns[0]["content"]
     return turns
@@ -39,5 +39,15 @@ def running_text(
     replace: Mapping[str, str] | None = None,
 ) -> str:
     """One text for a model without chat template; the answer would follow after a blank."""
-    solved = [f"{template.ask(one.question)} {template.answer(one.question, one.label)}" for one in demonstrations]
-    return GAP.join([template.instruction, *solved, template.ask(question, replace=replace)])
+    line = "\n" if template.cue else " "  # without a cue the answer goes on where the question stops
+    solved = [
+        template.ask(one.question) + line + cued(template, template.answer(one.question, one.label))
+        for one in demonstrations
+    ]
+    asked = template.ask(question, replace=replace) + (line + template.cue if template.cue else "")
+    return GAP.join([template.instruction, *solved, asked])
+
+
+def cued(template: Template, answer: str) -> str:
+    """The answer after its cue."""
+    return f"{template.cue} {answer}" if template.cue else answer

@@ -1,9 +1,10 @@
 """A prompt template: a plain text file that says in which words a task is asked and answered.
 
-A file has three sections, each opened by its name in square brackets on a line of its own:
+A file has these sections, each opened by its name in square brackets on a line of its own:
 
     [instruction]   said once, before everything else
-    [question]      one question, with its fields in braces; ends with the cue after which the answer comes
+    [question]      one question, with its fields in braces
+    [cue]           what comes right before the answer, e.g. `Sentiment:`; may be left out
     [labels]        one line per label, `label: the words that stand for it`; for multiple choice `choice: {choice}`
 
 Lines that start with '#' before the first section are comments. Blank lines around a section do not count.
@@ -25,6 +26,7 @@ from beatingbert.tasks.example import Question
 from beatingbert.tasks.spec import Shape, Task
 
 SECTIONS = ("instruction", "question", "labels")
+OPTIONAL = ("cue",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +36,7 @@ class Template:
     Attributes:
         name: the file's name without its ending.
         text: the whole file, kept for the record.
-        instruction, question: the sections of these names.
+        instruction, question, cue: the sections of these names; an empty cue where there is none.
         words: label to the words that stand for it; {"choice": "{choice}"} for multiple choice.
     """
 
@@ -42,6 +44,7 @@ class Template:
     text: str
     instruction: str
     question: str
+    cue: str
     words: Mapping[str, str]
 
     @property
@@ -50,7 +53,7 @@ class Template:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
     def ask(self, question: Question, *, replace: Mapping[str, str] | None = None) -> str:
-        """The question in words, ending with the cue.
+        """The question in words, without the cue.
 
         Args:
             question: what to ask.
@@ -102,9 +105,11 @@ def parse_template(text: str, task: Task, *, source: str) -> Template:
     """
     parts = re.split(r"^\[(\w+)\][ \t]*$", text, flags=re.MULTILINE)
     sections = {name: body.strip() for name, body in zip(parts[1::2], parts[2::2], strict=True)}
-    if sorted(sections) != sorted(SECTIONS) or len(parts) != 1 + 2 * len(SECTIONS):
+    if set(SECTIONS) - set(sections) or set(sections) - {*SECTIONS, *OPTIONAL} or len(parts) != 1 + 2 * len(sections):
         found = ", ".join(f"[{name}]" for name in parts[1::2]) or "none"
-        raise PromptError(f"{source}: expected [instruction], [question] and [labels] once each, found {found}")
+        raise PromptError(
+            f"{source}: expected [instruction], [question], [cue] if any, and [labels] once each; found {found}"
+        )
     _check_fields(sections["question"], set(task.text_fields), source)
     words = _read_words(sections["labels"], ("choice",) if task.shape is Shape.CHOICE else task.labels, source)
     if task.shape is Shape.CHOICE and "{choice}" not in words["choice"]:
@@ -114,6 +119,7 @@ def parse_template(text: str, task: Task, *, source: str) -> Template:
         text=text,
         instruction=sections["instruction"],
         question=sections["question"],
+        cue=sections.get("cue", ""),
         words=words,
     )
 

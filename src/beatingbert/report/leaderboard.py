@@ -12,9 +12,10 @@ from beatingbert.runs.record import RunRecord
 from beatingbert.runs.store import write_csv
 
 NAMES = ("task", "model", "how")
-QUALITY = ("accuracy [95 %]", "macro-F1", "MCC", "rows", "unparsed", "cut")
-COST = ("p50 / p95 ms", "questions/s", "memory MiB", "training")
-COLUMNS = (*NAMES, *QUALITY, *COST)
+QUALITY = ("accuracy [95 %]", "macro-F1", "MCC")
+COST = ("p50 / p95 ms", "per s", "MiB", "training")
+COUNTS = ("rows", "unparsed", "cut")
+COLUMNS = (*NAMES, *QUALITY, *COST, *COUNTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,13 +50,13 @@ class Standing:
             percent(self.metrics.get("accuracy"), bounds=True),
             percent(self.metrics.get("macro_f1")),
             figure(self.metrics.get("mcc", {}).get("value"), 3),
-            f"{self.score['rows']:,}",
-            str(self.score["unparsed"]),
-            str(self.score["truncated"]["rows"]),
             f"{latency['p50_ms']:.1f} / {latency['p95_ms']:.1f}",
             f"{efficiency['throughput']['questions_per_second']:,.0f}",
             f"{peak:,.0f}",
             duration(efficiency["train_seconds"]),
+            f"{self.score['rows']:,}",
+            str(self.score["unparsed"]),
+            str(self.score["truncated"]["rows"]),
         )
         return dict(zip(COLUMNS, values, strict=True))
 

@@ -74,7 +74,7 @@ class Wording:
         Raises:
             SettingsError: it does not fit even without the long field.
         """
-        gap = "" if self.chat else " "
+        gap = "" if self.chat and not self.template.cue else " "
         answers = {label: gap + self.template.answer(question, label) for label in self._task.labels_of(question)}
         text = self._render(question, None)
         room = self._max_length - max(self._reserve, max(map(self._count, answers.values()))) - len(self.bos)
@@ -107,6 +107,8 @@ class Wording:
             return running_text(self.template, shown, question, replace=replace)
         turns = chat_turns(self.template, shown, question, replace=replace)
         text: str = self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        # The cue opens the model's own turn: small chat models that were left to open it answered at chance here.
+        text += self.template.cue
         opening = self._tokenizer.decode(self.bos)
         return text.removeprefix(opening) if self.bos else text  # some templates write it themselves: never twice
 
