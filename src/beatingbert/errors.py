@@ -51,7 +51,8 @@ class UnknownNameError(UsageError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
         names = sorted(known)
-        close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+        begun = [known_name for known_name in names if known_name.startswith(name)] if name else []
+        close = begun or difflib.get_close_matches(name, names, n=1, cutoff=0.5)
         guess = f" Did you mean {close[0]!r}?" if close else ""
         super().__init__(f"unknown {kind} {name!r}.{guess} Known: {', '.join(names)}.{' ' + hint if hint else ''}")
 

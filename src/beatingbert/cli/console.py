@@ -20,8 +20,8 @@ from rich.progress import (
 
 WIDE = 160  # columns where nobody looks at a terminal, e.g. in a log file
 
-out = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
-err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else WIDE)
+out = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else WIDE)
+err = Console(stderr=True, highlight=False, emoji=False, width=None if sys.stderr.isatty() else WIDE)
 
 
 class LiveProgress:

@@ -45,8 +45,8 @@ class Demo:
         """Run everyone, show one table and one sentence."""
         started = time.monotonic()
         root = self.output_dir or Path("results") / f"demo_{datetime.now().astimezone():%Y%m%d_%H%M%S}"
-        if root.exists() and any(root.iterdir()):
-            raise UsageError(f"{str(root)!r} is not empty; give the demo a fresh --output_dir")
+        if root.exists() and (not root.is_dir() or any(root.iterdir())):
+            raise UsageError(f"{str(root)!r} is no empty folder; give the demo a fresh --output_dir")
         _announce(self.max_samples, self.max_eval_samples)
         contestants = self.contestants(root)
         records = []

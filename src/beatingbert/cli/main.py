@@ -21,8 +21,9 @@ from beatingbert.errors import BeatingBertError
 from beatingbert.experiments.config import BERTConfig, LinearConfig, LLMConfig, MajorityConfig, RunConfig
 
 ABOUT = (
-    "Fine-tune BERT or use a small LLM? Runs both sides under the same rules and says who wins, by how much, how "
-    "surely and at what cost. Start with 'beatingbert demo'. With --debug any command shows the traceback of a failure."
+    "Fine-tune BERT or use a small LLM? Start with 'beatingbert demo'.\n\n"
+    "Runs both under the same rules and says who wins, how surely and at what cost.\n\n"
+    "With --debug any command shows the traceback of a failure."
 )
 DEBUG = "--debug"
 INTERRUPTED = 130  # what shells expect of a program that Ctrl-C has stopped

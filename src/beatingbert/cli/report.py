@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from beatingbert.cli.console import out
 from beatingbert.cli.run import print_leaderboard
-from beatingbert.errors import DataError
+from beatingbert.errors import DataError, SettingsError
 from beatingbert.report.leaderboard import markdown_table, standings, write_table_csv
 from beatingbert.runs.store import RunStore
 
@@ -36,7 +36,11 @@ class Report:
             )
         print_leaderboard(found)
         if self.output_dir is not None:
-            self.output_dir.mkdir(parents=True, exist_ok=True)
+            try:
+                self.output_dir.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                reason = error.strerror or error
+                raise SettingsError(f"--output_dir {str(self.output_dir)!r} cannot be made: {reason}") from error
             (self.output_dir / "leaderboard.md").write_text(markdown_table(found), encoding="utf-8")
             write_table_csv(self.output_dir / "leaderboard.csv", found)
             out.print(f"written: {escape(str(self.output_dir))}/leaderboard.md and leaderboard.csv")

@@ -14,6 +14,7 @@ from beatingbert.checkpoints.hub import KNOWN_HUB_IDS
 from beatingbert.checkpoints.reference import describe_download
 from beatingbert.cli.console import out
 from beatingbert.engines.catalog import ENGINES
+from beatingbert.errors import SettingsError
 from beatingbert.prompts.template import shipped_text
 from beatingbert.tasks.catalog import TASKS, find_task
 
@@ -32,10 +33,15 @@ class Show:
 
     def __call__(self) -> int:
         """Print it."""
+        if self.name and self.what not in ("tasks", "prompts"):
+            raise SettingsError(
+                f"'show {self.what}' takes no name, got {self.name!r}; 'show tasks NAME' and 'show prompts NAME' do"
+            )
         if self.what == "tasks" and self.name:
             out.print(_task(self.name))
         elif self.what == "prompts" and self.name:
-            out.print(escape(shipped_text(TASKS[self.name].prompt if self.name in TASKS else self.name)), end="")
+            # Word for word and never wrapped, so that it can be redirected to a file and edited.
+            out.out(shipped_text(TASKS[self.name].prompt if self.name in TASKS else self.name), end="")
         else:
             out.print(
                 {"tasks": _tasks, "engines": _engines, "prompts": _prompts, "checkpoints": _checkpoints}[self.what]()

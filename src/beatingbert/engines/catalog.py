@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -74,13 +75,24 @@ def build_engine(name: str, settings: Mapping[str, Any], workplace: Workplace) -
         UnknownNameError: no such engine, or a setting that it does not have.
         SettingsError: a value that it refuses.
     """
-    entry = find_engine(name)
-    settings_type = _load(entry.settings)
-    for key in settings:
-        if key not in settings_type.__slots__:
-            raise UnknownNameError(f"{name} setting", key, settings_type.__slots__)
-    engine: Engine = _load(entry.engine)(settings_type(**settings), workplace)
+    checked = check_settings(name, settings)
+    engine: Engine = _load(find_engine(name).engine)(checked, workplace)
     return engine
+
+
+def check_settings(name: str, settings: Mapping[str, Any]) -> Any:
+    """The engine's own settings object; imports no heavy library.
+
+    Raises:
+        UnknownNameError: no such engine, or a setting that it does not have.
+        SettingsError: a value that it refuses.
+    """
+    settings_type = _load(find_engine(name).settings)
+    known = [field.name for field in dataclasses.fields(settings_type)]
+    for key in settings:
+        if key not in known:
+            raise UnknownNameError(f"{name} setting", key, known)
+    return settings_type(**settings)
 
 
 def _load(path: str) -> Any:

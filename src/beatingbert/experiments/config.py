@@ -167,7 +167,7 @@ class LLMConfig(RunConfig):
         model_name: Hub id, local folder, local GGUF file or wheel:NAME.
         num_few_shot: Demonstrations before each question, in few-shot mode.
         temperature: 0 takes the most likely answer; more samples written replies, so it implies --answer_by generation.
-        batch_size: Sequences per forward pass.
+        batch_size: Questions per forward pass at most. Default: as many as keep the device busy.
         max_new_tokens: Longest written reply, for --answer_by generation.
         max_length: Tokens of prompt and answer together at most; only the passage is cut, and cuts are counted.
         answer_by: 'likelihood' takes the label whose words are most likely; 'generation' lets the model write and
@@ -187,7 +187,7 @@ class LLMConfig(RunConfig):
     model_name: ModelName = "google/gemma-3-1b-it"
     num_few_shot: int = 5
     temperature: float = 0.0
-    batch_size: int = 16
+    batch_size: int | None = None
     max_new_tokens: int = 10
     max_length: int = 2048
     answer_by: Literal["likelihood", "generation"] | None = None

@@ -12,6 +12,7 @@ from typing import Any
 
 from beatingbert.engines.catalog import build_engine
 from beatingbert.engines.protocol import Classifier, Workplace
+from beatingbert.errors import TooFewExamplesError
 from beatingbert.progress import Progress, silent
 from beatingbert.runs.cell import Cell
 from beatingbert.runs.environment import capture_environment
@@ -21,6 +22,7 @@ from beatingbert.scoring.efficiency import PeakMemory, measure_latency, measure_
 from beatingbert.scoring.scorecard import score
 from beatingbert.tasks.catalog import find_task
 from beatingbert.tasks.example import Example, Question
+from beatingbert.tasks.load import open_source
 from beatingbert.tasks.prediction import Prediction
 from beatingbert.tasks.spec import Shape, Task
 from beatingbert.tasks.splits import Splits, load_splits, load_unlabelled
@@ -121,7 +123,9 @@ def _read(cell: Cell, task: Task, data_dir: Path | None, needs_train: bool) -> t
     """The rows, and the questions by split: those that are scored, or the unlabelled test split's."""
     if cell.mode == "predict":
         questions = load_unlabelled(task, data_dir=data_dir, size=cell.eval_size)
-        provenance = {"task": task.name, "revision": cell.data_revision, "splits": {str(task.test): len(questions)}}
+        source = open_source(task, data_dir=data_dir)
+        used = {str(task.test): len(questions)}
+        provenance = {"task": task.name, "source": source.kind, "revision": cell.data_revision, "splits": used}
         empty = Splits(train=[], development=[], evaluation={}, provenance=provenance)
         return empty, {str(task.test): questions}
     splits = load_splits(
@@ -133,6 +137,9 @@ def _read(cell: Cell, task: Task, data_dir: Path | None, needs_train: bool) -> t
         select_on="validation" if cell.select_on == "validation" else "development",
         need_train=needs_train,
     )
+    for name, rows in splits.evaluation.items():
+        if len(rows) < 2:  # said now, not after hours of training
+            raise TooFewExamplesError(f"a score with an interval needs at least two rows, {name!r} gives {len(rows)}")
     # From here on no engine sees the labels of what is reported.
     return splits, {name: [one.question for one in rows] for name, rows in splits.evaluation.items()}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from beatingbert.checkpoints.reference import short_name
-from beatingbert.engines.catalog import engine_version
+from beatingbert.engines.catalog import check_settings, engine_version
 from beatingbert.experiments.config import RunConfig
 from beatingbert.experiments.run_cell import run_cell
 from beatingbert.progress import Progress, silent
@@ -54,6 +54,7 @@ def run(config: RunConfig, *, progress: Progress = silent) -> RunRecord:
 def plan_cell(config: RunConfig) -> Cell:
     """The square of the grid that a user asks for, with the versions of engine, data and prompt written in."""
     task = find_task(config.task)
+    check_settings(config.engine, config.engine_settings())  # before anything slow
     prompted = config.engine == "llm"
     return Cell(
         task=config.task,
@@ -73,15 +74,17 @@ def plan_cell(config: RunConfig) -> Cell:
 def default_run_name(config: RunConfig, now: datetime) -> str:
     """As the study names its runs: {model}_{task}_{time}, {model}_zero_shot_{task}_{time}, ..."""
     parts = [short_name(config.model), config.run_kind, config.task, now.strftime("%Y%m%d_%H%M%S")]
-    return "_".join(filter(None, parts))
+    return "_".join(filter(None, parts)).lstrip("_")
 
 
 def _place(config: RunConfig) -> tuple[str, RunFolder]:
     """The run's name and folder: the one that was asked for, else results/{run name}."""
     store = RunStore(RESULTS_DIR)
     wanted = default_run_name(config, datetime.now().astimezone())
-    run_name = config.run_name or (wanted if config.output_dir else store.fresh_name(wanted))
-    return run_name, RunFolder(config.output_dir) if config.output_dir else store.folder(run_name)
+    if config.output_dir is not None:
+        return wanted if config.run_name is None else config.run_name, RunFolder(config.output_dir)
+    run_name = store.fresh_name(wanted) if config.run_name is None else config.run_name
+    return run_name, store.folder(run_name)
 
 
 def _plain(config: RunConfig) -> dict[str, Any]:

@@ -29,7 +29,10 @@ class Demonstrations:
     spares: tuple[Example, ...]
 
     def before(self, question: Question) -> tuple[Example, ...]:
-        """What to show before this question: a demonstration that repeats it is replaced by a spare of its label."""
+        """What to show before this question: a demonstration that repeats it is replaced by a spare of its label.
+
+        Where no label has a spare, it is left out: one demonstration fewer, but never the question itself.
+        """
         own = text_key(question)
         if all(text_key(example.question) != own for example in self.shown):
             return self.shown
@@ -37,9 +40,10 @@ class Demonstrations:
         chosen = []
         for example in self.shown:
             if text_key(example.question) == own:
-                example = next((spare for spare in spares if spare.label == example.label), None) or spares[0]
-                spares.remove(example)
-            chosen.append(example)
+                stand_in = [spare for spare in spares if spare.label == example.label] or spares
+                chosen += stand_in[:1]
+            else:
+                chosen.append(example)
         return tuple(chosen)
 
 

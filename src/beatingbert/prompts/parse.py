@@ -23,18 +23,13 @@ def parse_reply(reply: str, words: Mapping[str, str]) -> str | None:
     """
     line = next((line.strip() for line in reply.splitlines() if line.strip(WRAPPING)), "")
     line = LEAD_IN.sub("", line.strip(WRAPPING)).strip(WRAPPING).casefold()
-    named = [label for label, phrase in _longest_first(words) if re.match(_whole(phrase), line)]
-    if not named:
+    labels: dict[str, str] = {}
+    for label, phrase in words.items():
+        labels.setdefault(phrase.casefold().strip(WRAPPING), label)
+    labels.pop("", None)  # a choice of marks alone cannot be told from no answer
+    # Longest first, so that "not equivalent" is not read as "equivalent" where both are labels.
+    phrases = "|".join(re.escape(phrase) for phrase in sorted(labels, key=len, reverse=True))
+    named = list(re.finditer(rf"(?<!\w)(?:{phrases})(?!\w)", line)) if labels else []
+    if not named or named[0].start() > 0 or len({match[0] for match in named}) > 1:
         return None
-    rest = re.sub(_whole(words[named[0]]), " ", line)
-    others = (phrase for label, phrase in _longest_first(words) if label != named[0])
-    return None if any(re.search(_whole(phrase), rest) for phrase in others) else named[0]
-
-
-def _longest_first(words: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Longest first, so that "yes and no" is not read as "yes" where both are labels."""
-    return sorted(words.items(), key=lambda item: -len(item[1]))
-
-
-def _whole(phrase: str) -> str:
-    return rf"(?<!\w){re.escape(phrase.casefold().strip(WRAPPING))}(?!\w)"
+    return labels[named[0][0]]

@@ -110,10 +110,10 @@ def parse_template(text: str, task: Task, *, source: str) -> Template:
         raise PromptError(
             f"{source}: expected [instruction], [question], [cue] if any, and [labels] once each; found {found}"
         )
-    _check_fields(sections["question"], set(task.text_fields), source)
+    _check_fields("[question]", sections["question"], set(task.text_fields), source)
     words = _read_words(sections["labels"], ("choice",) if task.shape is Shape.CHOICE else task.labels, source)
-    if task.shape is Shape.CHOICE and "{choice}" not in words["choice"]:
-        raise PromptError(f"{source}: the line 'choice:' must hold {{choice}}, found {words['choice']!r}")
+    if task.shape is Shape.CHOICE:
+        _check_fields("the line 'choice:'", words["choice"], {"choice"}, source)
     return Template(
         name=task.prompt,
         text=text,
@@ -124,14 +124,17 @@ def parse_template(text: str, task: Task, *, source: str) -> Template:
     )
 
 
-def _check_fields(question: str, expected: set[str], source: str) -> None:
+def _check_fields(place: str, text: str, expected: set[str], source: str) -> None:
     try:
-        found = {name for _, name, _, _ in string.Formatter().parse(question) if name is not None}
+        fields = [field for field in string.Formatter().parse(text) if field[1] is not None]
     except ValueError as error:
-        raise PromptError(f"{source}: unbalanced braces in [question] ({error}); a literal brace is {{{{") from error
+        raise PromptError(f"{source}: unbalanced braces in {place} ({error}); a literal brace is {{{{") from error
+    found = {str(name) for _, name, _, _ in fields}
+    listed = ", ".join(f"{{{name}}}" for name in sorted(expected))
     if found != expected:
-        listed = ", ".join(f"{{{name}}}" for name in sorted(expected))
-        raise PromptError(f"{source}: [question] must use exactly the fields {listed}, found {sorted(found)}")
+        raise PromptError(f"{source}: {place} must use exactly the fields {listed}, found {sorted(found)}")
+    if any(form or conversion for _, _, form, conversion in fields):
+        raise PromptError(f"{source}: {place} must name its fields exactly as {listed}, without ':' or '!'")
 
 
 def _read_words(section: str, labels: tuple[str, ...], source: str) -> dict[str, str]:

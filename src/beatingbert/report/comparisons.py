@@ -58,7 +58,7 @@ def compare(first: RunRecord, others: Sequence[RunRecord]) -> list[Claim]:
     pairs = []
     for other in others:
         theirs = right_answers(other)
-        if own.keys() != theirs.keys() or first.cell.data_revision != other.cell.data_revision:
+        if own.keys() != theirs.keys() or _data(first) != _data(other):
             raise MisalignedError(
                 f"{first.run_name!r} and {other.run_name!r} did not answer the same rows; run both with the same task, "
                 "data, seed and --max_eval_samples"
@@ -76,11 +76,22 @@ def compare(first: RunRecord, others: Sequence[RunRecord]) -> list[Claim]:
 
 
 def right_answers(record: RunRecord) -> dict[tuple[str, str], bool]:
-    """(split, question id) to whether the run's answer was right, from its predictions.parquet."""
+    """(split, question id) to whether the run's answer was right, from its predictions.parquet.
+
+    Raises:
+        MisalignedError: the run answered an unlabelled split, so nothing is known to be right.
+    """
     from pyarrow import parquet
 
+    if not record.scores:
+        raise MisalignedError(f"{record.run_name!r} answered an unlabelled split; only scored runs can be compared")
     table = parquet.read_table(record.folder / "predictions.parquet", columns=["split", "id", "gold", "label"])
     return {(row["split"], row["id"]): row["gold"] == row["label"] for row in table.to_pylist()}
+
+
+def _data(record: RunRecord) -> tuple[str, str]:
+    """The task and the version of its rows as read, since a hub's commit may be unknown when the cell is planned."""
+    return record.cell.task, record.data["revision"]
 
 
 def _as_booleans(values: Sequence[bool]):  # type: ignore[no-untyped-def]  # numpy is not loaded for an annotation

@@ -31,4 +31,4 @@ def duration(seconds: float) -> str:
 
 def escape_markdown(text: str) -> str:
     """A text that shows as it is in a Markdown table, whatever it holds."""
-    return re.sub(r"([\\`*_{}\[\]<>|#~])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"([\\`*_{}\[\]<>|#~&$])", r"\\\1", " ".join(text.split()))

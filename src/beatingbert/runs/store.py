@@ -15,12 +15,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from beatingbert.errors import DataError, RunExistsError, SettingsError, UsageError
-from beatingbert.runs.record import RunRecord
+from beatingbert.runs.record import FORMAT, RunRecord
 from beatingbert.tasks.example import Example
 from beatingbert.tasks.prediction import Prediction
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 RESULTS = "results.json"
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 class RunFolder:
@@ -30,8 +31,9 @@ class RunFolder:
     that could not be done as asked leaves nothing: what it had begun to write is taken away again.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, is_ours: bool = False) -> None:
         self.path = path
+        self._is_ours = is_ours  # made for this run alone, so it may be taken away again
 
     def __enter__(self) -> Self:
         if (self.path / RESULTS).exists():
@@ -41,8 +43,8 @@ class RunFolder:
             )
         if self.path.exists() and not self.path.is_dir():
             raise RunExistsError(f"{str(self.path)!r} is a file; --output_dir must be a folder or not exist yet")
-        self._is_ours = not self.path.exists()
-        self.path.mkdir(parents=True, exist_ok=True)
+        self._is_ours = self._is_ours or not self.path.exists()
+        _make_folder(self.path, exist_ok=True)
         (self.path / "error.txt").unlink(missing_ok=True)
         self._log = logging.FileHandler(self.path / "log.txt", mode="w", encoding="utf-8", delay=False)
         self._log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
@@ -137,6 +139,7 @@ class RunStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._claimed: set[str] = set()
 
     def folder(self, run_name: str) -> RunFolder:
         """The folder of a run, inside the store whatever the name says.
@@ -148,14 +151,22 @@ class RunStore:
             raise SettingsError(
                 f"run name {run_name!r} must start with a letter or digit and hold only letters, digits and . _ + -"
             )
-        return RunFolder(self.root / run_name)
+        return RunFolder(self.root / run_name, is_ours=run_name in self._claimed)
 
     def fresh_name(self, wanted: str) -> str:
-        """`wanted`, or with _2, _3, ... behind it where a folder of that name exists."""
+        """`wanted`, or with _2, _3, ... behind it where a folder of that name exists.
+
+        Its folder is made at once: two processes that ask in the same second get two names.
+        """
         name, number = wanted, 2
-        while (self.root / name).exists():
-            name, number = f"{wanted}_{number}", number + 1
-        return name
+        while True:
+            try:
+                _make_folder(self.folder(name).path, exist_ok=False)
+            except FileExistsError:
+                name, number = f"{wanted}_{number}", number + 1
+            else:
+                self._claimed.add(name)
+                return name
 
     def records(self) -> Iterator[RunRecord]:
         """Every finished run, by folder name.
@@ -170,12 +181,25 @@ class RunStore:
 def read_record(path: Path) -> RunRecord:
     """The record in one `results.json`."""
     try:
-        return RunRecord.from_json(json.loads(path.read_text(encoding="utf-8")), path.parent)
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if data["format"] != FORMAT:
+            raise ValueError(f"format {data['format']!r}, expected {FORMAT}")
+        return RunRecord.from_json(data, path.parent)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
             f"{str(path)!r} is no record of this version ({type(error).__name__}: {error}); "
             "move it away or run the cell again"
         ) from error
+
+
+def _make_folder(path: Path, *, exist_ok: bool) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=exist_ok)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        reason = error.strerror or error
+        raise SettingsError(f"folder {str(path)!r} cannot be made: {reason}; choose another --output_dir") from error
 
 
 def write_json(path: Path, data: Any) -> None:
@@ -193,7 +217,7 @@ def write_csv(path: Path, rows: Sequence[Sequence[Any]]) -> None:
         writer = csv.writer(file)
         for row in rows:
             writer.writerow(
-                [f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@") else cell for cell in row]
+                [f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell for cell in row]
             )
 
 

@@ -169,6 +169,7 @@ def fine_tune(
             eval_strategy="epoch" if development else "no",
             save_strategy="no",
             logging_strategy="epoch",
+            logging_nan_inf_filter=False,  # a loss that is no number must be seen, not averaged away
             report_to="none",
             disable_tqdm=True,
             seed=seed,
@@ -181,6 +182,9 @@ def fine_tune(
         compute_metrics=development_metrics,
         callbacks=[keeper],
     )
+    # The loss is a batch's mean, so Trainer must divide it by the batches of a step; models that could count the step's
+    # questions themselves make it believe that this has been done.
+    trainer.model_accepts_loss_kwargs = False
     trainer.remove_callback(PrinterCallback)  # progress has its own way to the user
     trainer.train()
     shutil.rmtree(scratch, ignore_errors=True)

@@ -15,8 +15,8 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 from beatingbert.checkpoints.device import best_device, choose_precision, set_threads
 from beatingbert.checkpoints.reference import Checkpoint, resolve
 from beatingbert.engines.hush import hushed
-from beatingbert.engines.llm.generate import write_replies
-from beatingbert.engines.llm.likelihood import Scored, score_labels
+from beatingbert.engines.llm.generate import drop_decoding_habits, write_replies
+from beatingbert.engines.llm.likelihood import Scored, Scorer
 from beatingbert.engines.llm.settings import LLMSettings
 from beatingbert.engines.llm.wording import Asked, Wording, opening_tokens, wants_chat
 from beatingbert.engines.protocol import EngineFacts, Workplace
@@ -29,6 +29,7 @@ from beatingbert.tasks.prediction import Prediction
 from beatingbert.tasks.spec import Shape
 
 VERSION = 1
+GENERATE_BATCH = 16  # prompts written at a time, where the user did not say
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 ENCODERS_THAT_ALSO_DECODE = ("bert", "roberta", "electra", "mpnet", "deberta", "deberta-v2", "modernbert", "distilbert")
 
@@ -54,6 +55,7 @@ class LlmEngine:
         with hushed():
             tokenizer = AutoTokenizer.from_pretrained(checkpoint.path)
             model = AutoModelForCausalLM.from_pretrained(checkpoint.path, config=config, dtype=DTYPES[precision])
+        drop_decoding_habits(model)
         model.to(device).eval()
         chat = wants_chat(tokenizer, settings.chat_template, settings.checkpoint)
         wording = Wording(
@@ -130,6 +132,15 @@ class LlmClassifier:
         self._settings = settings
         self._workplace = workplace
         self._seed = seed
+        self._scorer = Scorer(
+            model, tokenizer, bos=wording.bos, opening=wording.opening(), batch_size=settings.batch_size
+        )
+        if settings.answer_by == "likelihood":
+            facts.notes["scoring"] = {
+                "log_likelihoods": "over the whole vocabulary",
+                "reads_shared_prefix_once": self._scorer.is_packed,
+                "max_tokens_per_pass": self._scorer.max_tokens,
+            }
 
     def predict(self, questions: Sequence[Question]) -> list[Prediction]:
         """One answer per question, in the order given."""
@@ -139,13 +150,8 @@ class LlmClassifier:
         return self._by_likelihood(questions, asked)
 
     def _by_likelihood(self, questions: Sequence[Question], asked: Sequence[Asked]) -> list[Prediction]:
-        scored = score_labels(
-            self.model,
-            self.tokenizer,
-            asked,
-            bos=self.wording.bos,
-            batch_size=self._settings.batch_size,
-            on_batch=lambda done, total: self._workplace.progress("answering", done, total),
+        scored = self._scorer.score(
+            asked, on_batch=lambda done, total: self._workplace.progress("answering", done, total)
         )
         predictions = []
         for question, one, prompt in zip(questions, scored, asked, strict=True):
@@ -178,7 +184,7 @@ class LlmClassifier:
             self.tokenizer,
             [one.text for one in asked],
             bos=self.wording.bos,
-            batch_size=self._settings.batch_size,
+            batch_size=self._settings.batch_size or GENERATE_BATCH,
             max_new_tokens=self._settings.max_new_tokens,
             temperature=self._settings.temperature,
             seed=self._seed,

@@ -8,6 +8,17 @@ from typing import Any
 import torch
 
 
+def drop_decoding_habits(model: Any) -> None:
+    """Forget what the checkpoint's generation_config.json asks for, but for its end tokens.
+
+    It may hold a repetition penalty (Qwen's does), which greedy decoding would obey too: words that stand in the
+    prompt, as those of the labels do, would then be written less often than the model finds them likely.
+    """
+    from transformers import GenerationConfig
+
+    model.generation_config = GenerationConfig(eos_token_id=model.generation_config.eos_token_id)
+
+
 @torch.inference_mode()
 def write_replies(
     model: Any,
@@ -36,6 +47,8 @@ def write_replies(
         stop_at_line: whether a reply ends with its first line, as for a model that would go on with another example.
         on_batch: called with (prompts done, prompts in all).
     """
+    if not prompts:
+        return []
     device = next(model.parameters()).device
     ids = [[*bos, *one] for one in tokenizer(list(prompts), add_special_tokens=False, verbose=False)["input_ids"]]
     order = sorted(range(len(ids)), key=lambda at: -len(ids[at]))

@@ -1,19 +1,31 @@
 """The exact conditional log-likelihood of each label's words, given the prompt.
 
-Prompt and label are tokenised together and split where the token boundary really falls; sequences that share their
-context are run once; the output layer is applied only where a label's token is predicted. Right padding: a causal
-model never looks at what comes later, so padding cannot change a score.
+Prompt and label are tokenised together and split where the token boundary really falls. What can be shared is computed
+once: the prefix that all prompts begin with, and the tokens that a question's labels have in common. Batches are filled
+by tokens, longest first, in a budget that is halved when memory runs out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from beatingbert.engines.llm.output_layer import OutputLayer
+from beatingbert.engines.llm.packed import PackedReader, Prefix
+from beatingbert.engines.llm.padded import PaddedReader
+from beatingbert.engines.llm.tree import Tree, grow
 from beatingbert.engines.llm.wording import Asked
+from beatingbert.errors import BeatingBertError
+
+CHUNK = 4096  # questions tokenised and sorted at a time, so that memory does not grow with their number
+SHORTEST_PREFIX = 4  # tokens; a shorter one is not worth its bookkeeping
+FEWEST_TOKENS = 64  # a budget below which running out of memory is final
+TOLERANCE = {torch.float32: 1e-3}  # nats, between packed and plain reading
+ROUGH_TOLERANCE = 0.5  # nats, in bf16 and fp16: enough to tell a wrong position or mask from rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,22 +33,13 @@ class Scored:
     """Log-likelihoods of one question's labels.
 
     Attributes:
-        log_likelihood: label to the natural logarithm of P(label's words | prompt), summed over its tokens.
+        log_likelihood: label to the natural logarithm of P(label's words | prompt), summed over its tokens; without
+            normaliser, the label's logit.
         tokens: label to the number of tokens that were scored.
     """
 
     log_likelihood: dict[str, float]
     tokens: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """Where in a sequence of ids the log-probability of one token is wanted, and for which label."""
-
-    question: int
-    label: str
-    position: int  # the logits at this position predict the token
-    token: int
 
 
 def split_at_boundary(prompt: Sequence[int], whole: Sequence[Sequence[int]]) -> int:
@@ -53,73 +56,203 @@ def split_at_boundary(prompt: Sequence[int], whole: Sequence[Sequence[int]]) -> 
     return min(shared, min(map(len, whole)) - 1)
 
 
-@torch.inference_mode()
+class Scorer:
+    """Scores labels with one model.
+
+    Args:
+        model: a causal language model in evaluation mode.
+        tokenizer: its tokenizer.
+        bos: ids before every prompt.
+        opening: ids that prompts are expected to begin with, `bos` included; read once and kept. A prompt that begins
+            otherwise is read whole.
+        batch_size: most questions per forward pass; None leaves it to `max_tokens`.
+        max_tokens: most tokens per forward pass, but for a single question that is longer.
+        normalise: whether log-likelihoods are taken over the whole vocabulary. Without, labels of one token are told
+            apart by their logits alone, which ranks them the same and saves the output layer's work.
+        share: whether to read shared prefixes once and trees without padding, where the model allows it.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        *,
+        bos: Sequence[int],
+        opening: Sequence[int] = (),
+        batch_size: int | None = None,
+        max_tokens: int | None = None,
+        normalise: bool = True,
+        share: bool = True,
+    ) -> None:
+        self._tokenizer = tokenizer
+        self._bos = list(bos)
+        self._opening = tuple(opening)
+        self._batch_size = batch_size or CHUNK
+        self.max_tokens = max_tokens or choose_max_tokens(model)
+        self._normalise = normalise
+        self._padded = PaddedReader(model)
+        self._output = OutputLayer(model)
+        self._packed = PackedReader(model) if share else None
+        self._prefix: Prefix | None = None
+        if self._packed is not None and not self._agrees():
+            self._packed = None
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether shared work is done once; False where the model would give other numbers that way."""
+        return self._packed is not None
+
+    def score(
+        self, asked: Sequence[Asked], *, on_batch: Callable[[int, int], None] = lambda done, total: None
+    ) -> list[Scored]:
+        """Score every label of every question.
+
+        Args:
+            asked: prompts with the answers to score.
+            on_batch: called with (questions done, questions in all).
+
+        Returns:
+            One entry per question, in the order given.
+        """
+        scored: list[Scored] = []
+        for start in range(0, len(asked), CHUNK):
+            chunk = asked[start : start + CHUNK]
+            trees = [self._tree(one) for one in chunk]
+            values: dict[int, list[float]] = {}
+            for at, found in self._run(trees):
+                values[at] = found
+                on_batch(start + len(values), len(asked))
+            scored += [_collect(one, trees[at], values[at]) for at, one in enumerate(chunk)]
+        return scored
+
+    def _tree(self, one: Asked) -> Tree:
+        texts = [one.text, *(one.text + answer for answer in one.answers.values())]
+        prompt, *whole = self._tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+        shared = split_at_boundary(prompt, whole)
+        context = [*self._bos, *prompt[:shared]]
+        if not context:
+            raise BeatingBertError(f"nothing comes before the first scored token of the prompt {one.text!r}")
+        return grow(context, [ids[shared:] for ids in whole])
+
+    def _run(self, trees: Sequence[Tree]) -> Iterator[tuple[int, list[float]]]:
+        """(position, values of its readings) of every tree, in the order in which batches are done."""
+        prefix = self._shared_prefix()
+        length = len(prefix.tokens)
+        fitting = [
+            length > 0 and tree.trunk > length and tuple(tree.tokens[:length]) == prefix.tokens for tree in trees
+        ]
+        for shared, own in ((prefix, True), (Prefix(), False)):
+            chosen = [at for at in range(len(trees)) if fitting[at] is own]
+            cut = {at: trees[at].without(len(shared.tokens)) for at in chosen}
+            waiting = sorted(chosen, key=lambda at: -len(cut[at]))
+            while waiting:
+                batch = self._fill(waiting, cut)
+                try:
+                    found = self._score([cut[at] for at in batch], shared)
+                except torch.cuda.OutOfMemoryError:
+                    self._halve()
+                    continue
+                waiting = waiting[len(batch) :]
+                yield from zip(batch, found, strict=True)
+
+    def _fill(self, waiting: Sequence[int], trees: dict[int, Tree]) -> list[int]:
+        """As many of the next trees as the budget holds, at least one."""
+        sizes = itertools.accumulate(len(trees[at]) for at in waiting[: self._batch_size])
+        count = sum(1 for total in sizes if total <= self.max_tokens)
+        return list(waiting[: max(1, count)])
+
+    def _halve(self) -> None:
+        """Remember that the budget was too large.
+
+        Raises:
+            OutOfMemoryError: it cannot become smaller.
+        """
+        if self.max_tokens <= FEWEST_TOKENS:
+            raise BeatingBertError(
+                f"the device's memory does not hold even {self.max_tokens} tokens at once; use a smaller checkpoint, "
+                "a smaller --max_length, or a machine with more memory"
+            )
+        self.max_tokens //= 2
+        torch.cuda.empty_cache()
+
+    def _score(self, trees: Sequence[Tree], prefix: Prefix) -> list[list[float]]:
+        if self._packed is None:
+            return self._padded.score(trees)
+        starts = list(itertools.accumulate(map(len, trees), initial=0))
+        readings = [
+            (start + one.place, one.token) for start, tree in zip(starts, trees, strict=False) for one in tree.readings
+        ]
+        places = sorted({place for place, _ in readings})
+        row = {place: at for at, place in enumerate(places)}
+        hidden = self._packed.read(trees, prefix)
+        device = hidden.device
+        hidden = hidden[torch.tensor(places, device=device)]
+        rows = torch.tensor([row[place] for place, _ in readings], device=device)
+        values = self._output.logits(hidden[rows], torch.tensor([token for _, token in readings], device=device))
+        if self._normalise or any(len(tree) > tree.trunk for tree in trees):
+            values = values - self._output.log_normalisers(hidden)[rows]
+        flat = iter(values.tolist())
+        return [list(itertools.islice(flat, len(tree.readings))) for tree in trees]
+
+    def _shared_prefix(self) -> Prefix:
+        if self._prefix is None:
+            worth = self._packed is not None and len(self._opening) >= SHORTEST_PREFIX
+            self._prefix = self._packed.read_prefix(self._opening) if worth and self._packed else Prefix()
+        return self._prefix
+
+    def _agrees(self) -> bool:
+        """Whether packed reading gives this model's own numbers: tried on a few tokens, with prefix and branches."""
+        weight = self._output._weight
+        tokens = [*self._bos, *(17 + 31 * at % (len(weight) - 17) for at in range(9))]
+        trees = [grow(tokens, [[5, 6, 7], [5, 8], [9]]), grow([*tokens[:7], 11, 12], [[5], [6]])]
+        plain = self._padded.score(trees)
+        try:
+            assert self._packed is not None
+            prefix = self._packed.read_prefix(tokens[:5])
+            normalise, self._normalise = self._normalise, True
+            packed = self._score([tree.without(5) for tree in trees], prefix)
+            self._normalise = normalise
+        except (TypeError, KeyError, AttributeError, ValueError, NotImplementedError, RuntimeError):
+            return False  # a model that takes its attention or its positions some other way
+        worst = max(
+            abs(one - two)
+            for row, other in zip(plain, packed, strict=True)
+            for one, two in zip(row, other, strict=True)
+        )
+        return worst < TOLERANCE.get(weight.dtype, ROUGH_TOLERANCE)
+
+
+def _collect(one: Asked, tree: Tree, values: Sequence[float]) -> Scored:
+    totals, counts = [0.0] * len(one.answers), [0] * len(one.answers)
+    for reading, value in zip(tree.readings, values, strict=True):
+        totals[reading.label] += value
+        counts[reading.label] += 1
+    return Scored(dict(zip(one.answers, totals, strict=True)), dict(zip(one.answers, counts, strict=True)))
+
+
+def choose_max_tokens(model: Any) -> int:
+    """How many tokens to read at once: what keeps the device busy, within a quarter of its free memory."""
+    config = model.config.get_text_config()
+    weights: torch.Tensor = next(model.parameters())
+    wide = int(getattr(config, "intermediate_size", None) or 4 * config.hidden_size)
+    per_token = 4 * weights.element_size() * (wide + 4 * int(config.hidden_size))  # what one layer holds at its widest
+    if weights.device.type == "cuda":
+        free, most = int(torch.cuda.mem_get_info(weights.device)[0]), 32_768
+    else:
+        import psutil
+
+        free, most = int(psutil.virtual_memory().available), 1024  # more does not make a processor faster
+    return max(FEWEST_TOKENS, min(most, free // 4 // per_token))
+
+
 def score_labels(
     model: Any,
     tokenizer: Any,
     asked: Sequence[Asked],
     *,
     bos: Sequence[int],
-    batch_size: int,
+    batch_size: int | None = None,
     on_batch: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Scored]:
-    """Score every label of every question.
-
-    Args:
-        model: a causal language model in evaluation mode.
-        tokenizer: its tokenizer.
-        asked: prompts with the answers to score.
-        bos: ids before every prompt.
-        batch_size: sequences per forward pass; it does not change the scores beyond floating-point noise.
-        on_batch: called with (sequences done, sequences in all).
-
-    Returns:
-        One entry per question, in the order given. Logarithms are computed in fp32 over the whole vocabulary.
-    """
-    sequences: dict[tuple[int, ...], list[_Wanted]] = {}
-    counts: list[dict[str, int]] = []
-    for number, one in enumerate(asked):
-        texts = [one.text, *(one.text + answer for answer in one.answers.values())]
-        prompt, *whole = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
-        shared = split_at_boundary(prompt, whole)
-        if shared == 0 and not bos:
-            raise ValueError("nothing comes before the first scored token, so it has no probability")
-        for label, ids in zip(one.answers, whole, strict=True):
-            sequence = (*bos, *ids[:-1])  # the last token is predicted, never read
-            wanted = sequences.setdefault(sequence, [])
-            for at in range(shared, len(ids)):
-                wanted.append(_Wanted(number, label, len(bos) + at - 1, ids[at]))
-        counts.append({label: len(ids) - shared for label, ids in zip(one.answers, whole, strict=True)})
-    totals = [dict.fromkeys(one.answers, 0.0) for one in asked]
-    order = sorted(sequences, key=lambda ids: -len(ids))
-    for start in range(0, len(order), batch_size):
-        batch = order[start : start + batch_size]
-        for token, value in _run(model, batch, [sequences[ids] for ids in batch]):
-            totals[token.question][token.label] += value
-        on_batch(min(start + batch_size, len(order)), len(order))
-    return [Scored(*pair) for pair in zip(totals, counts, strict=True)]
-
-
-def _run(model: Any, batch: Sequence[tuple[int, ...]], wanted: Sequence[list[_Wanted]]) -> list[tuple[_Wanted, float]]:
-    """One forward pass; the log-probability of each wanted token."""
-    device = next(model.parameters()).device
-    width = max(map(len, batch))
-    ids = torch.zeros((len(batch), width), dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    for row, sequence in enumerate(batch):
-        ids[row, : len(sequence)] = torch.tensor(sequence)
-        mask[row, : len(sequence)] = 1
-    flat = [(row, one) for row, group in enumerate(wanted) for one in group]
-    positions = sorted({one.position for _, one in flat})
-    column = {position: at for at, position in enumerate(positions)}
-    logits = model(
-        input_ids=ids.to(device),
-        attention_mask=mask.to(device),
-        logits_to_keep=torch.tensor(positions, device=device),
-        use_cache=False,
-    ).logits
-    rows = torch.tensor([row for row, _ in flat], device=device)
-    columns = torch.tensor([column[one.position] for _, one in flat], device=device)
-    tokens = torch.tensor([one.token for _, one in flat], device=device)
-    values = torch.log_softmax(logits[rows, columns].float(), dim=-1).gather(1, tokens[:, None])[:, 0]
-    return list(zip((one for _, one in flat), values.tolist(), strict=True))
+    """Score every label of every question once, without a prefix that is kept; see `Scorer`."""
+    return Scorer(model, tokenizer, bos=bos, batch_size=batch_size).score(asked, on_batch=on_batch)

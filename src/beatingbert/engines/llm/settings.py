@@ -20,7 +20,7 @@ class LLMSettings:
         answer_by: "likelihood" takes the label whose words the model finds most likely; "generation" lets it write
             and reads the reply strictly.
         temperature: 0 writes greedily, more samples; only for generation.
-        batch_size: sequences per forward pass.
+        batch_size: most questions per forward pass; None fills passes by tokens.
         max_new_tokens: longest reply; only for generation.
         max_length: most tokens of prompt and answer together; capped at the model's window.
         full_precision: compute in fp32 even where the hardware has a faster format.
@@ -32,7 +32,7 @@ class LLMSettings:
     shots: int = 0
     answer_by: str = "likelihood"
     temperature: float = 0.0
-    batch_size: int = 16
+    batch_size: int | None = None
     max_new_tokens: int = 10
     max_length: int = 2048
     full_precision: bool = False
@@ -41,8 +41,9 @@ class LLMSettings:
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "max_new_tokens"):
-            if getattr(self, name) < 1:
-                raise SettingsError(f"{name} must be at least 1, got {getattr(self, name)}")
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise SettingsError(f"{name} must be at least 1, got {value}")
         if self.shots < 0:
             raise SettingsError(f"num_few_shot must not be negative, got {self.shots}")
         if self.max_length < 16:

@@ -6,6 +6,7 @@ Only the task's long field is ever cut; instruction, demonstrations, the other f
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -83,6 +84,15 @@ class Wording:
             return Asked(text, answers, 0)
         return self._cut(question, answers, excess, room)
 
+    def opening(self) -> list[int]:
+        """Token ids that every prompt begins with, `bos` included: instruction, demonstrations, up to the question."""
+        fields, choices = self._task.text_fields, ("x", "y") if not self._task.labels else ()
+        probes = [Question("probe", dict.fromkeys(fields, text), choices) for text in ("A", "9 z")]
+        texts = [self._render(probe, None) for probe in probes]
+        rows = self._tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+        alike = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(*rows, strict=False))
+        return [*self.bos, *(token for token, _ in alike)]
+
     def _cut(self, question: Question, answers: dict[str, str], excess: int, room: int) -> Asked:
         field = self._task.long_field
         long_text = question.texts[field].strip()
@@ -95,8 +105,9 @@ class Wording:
             if over <= 0:
                 return Asked(text, answers, len(offsets) - keep)
             keep -= over
+        shortest = self._count(self._render(question, ""))
         raise SettingsError(
-            f"question {question.id!r} needs {excess - len(offsets)} tokens more than max_length={self._max_length} "
+            f"question {question.id!r} needs {shortest - room} tokens more than max_length={self._max_length} "
             f"even without its {field}; use fewer demonstrations (--num_few_shot) or a larger --max_length"
         )
 
@@ -107,7 +118,7 @@ class Wording:
             return running_text(self.template, shown, question, replace=replace)
         turns = chat_turns(self.template, shown, question, replace=replace)
         text: str = self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-        # The cue opens the model's own turn: small chat models that were left to open it answered at chance here.
+        # The cue opens the model's own turn: left to open it, small chat models answer less steadily (docs/LOG.md).
         text += self.template.cue
         opening = self._tokenizer.decode(self.bos)
         return text.removeprefix(opening) if self.bos else text  # some templates write it themselves: never twice
@@ -124,7 +135,8 @@ def opening_tokens(tokenizer: Any, model_type: str) -> list[int]:
     """
     plain = tokenizer("a", add_special_tokens=False)["input_ids"]
     special = tokenizer("a")["input_ids"]
-    opening = list(special[: len(special) - len(plain)]) if special[-len(plain) :] == plain else list(special[:1])
+    starts = (at for at in range(len(special)) if special[at : at + len(plain)] == plain)  # some add an ending as well
+    opening = list(special[: next(starts, 1)])
     if opening or not model_type.startswith("gemma"):
         return opening
     if tokenizer.bos_token_id is None:

@@ -1,0 +1,212 @@
+"""Real models of a few thousand weights, made offline: seeded random weights and a tokenizer trained on a few lines.
+
+Each builder fills a folder as `save_pretrained` would and returns it. The weights are drawn wider than usual, so that
+different inputs give clearly different outputs.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import (
+    BertConfig,
+    BertForMaskedLM,
+    DistilBertConfig,
+    DistilBertForMaskedLM,
+    Gemma3ForCausalLM,
+    Gemma3TextConfig,
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
+
+from beatingbert.engines.hush import hushed
+
+HIDDEN = 32
+LAYERS = 2
+SPREAD = 0.2  # standard deviation of the random weights
+WINDOW = 256
+
+LINES = (
+    "Classify the sentiment of the movie review.",
+    "Review: a good and moving film\nSentiment: positive",
+    "Review: a bad and boring film\nSentiment: negative",
+    "Decide whether the hypothesis follows from the premise (yes), contradicts it (no), or neither (maybe).",
+    "Premise: The cat sat on the mat.\nHypothesis: An animal sat.\nAnswer: yes",
+    "Read the passage and answer the question with yes or no.",
+    "Passage: Water boils at 100 degrees.\nQuestion: does water boil?\nAnswer: no",
+    "positive negative yes no maybe not good bad film great awful plain story actor",
+)
+
+# ChatML, as Qwen speaks it, without the default system prompt.
+CHATML = (
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+
+# Gemma's manner: the template writes the beginning-of-sequence token itself, although the tokenizer adds it too.
+TURNS_AFTER_BOS = (
+    "{{ bos_token }}{% for message in messages %}{{ '<start_of_turn>' + message['role'] + '\n' + message['content'] "
+    "+ '<end_of_turn>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<start_of_turn>model\n' }}{% endif %}"
+)
+
+
+def build_bert(folder: Path) -> Path:
+    """An encoder with token types."""
+    tokenizer = _wordpiece()
+    config = BertConfig(**_encoder_sizes(tokenizer), type_vocab_size=2)
+    return _save(folder, BertForMaskedLM, config, tokenizer)
+
+
+def build_distilbert(folder: Path) -> Path:
+    """An encoder without token types, though its tokenizer could give them."""
+    tokenizer = _wordpiece()
+    config = DistilBertConfig(
+        vocab_size=len(tokenizer),
+        dim=HIDDEN,
+        hidden_dim=2 * HIDDEN,
+        n_layers=LAYERS,
+        n_heads=2,
+        max_position_embeddings=64,
+        initializer_range=SPREAD,
+    )
+    return _save(folder, DistilBertForMaskedLM, config, tokenizer)
+
+
+def build_llama(folder: Path) -> Path:
+    """A causal model without any beginning-of-sequence token."""
+    tokenizer = _byte_level_bpe("</s>")
+    tokenizer.eos_token = "</s>"
+    return _save(folder, LlamaForCausalLM, LlamaConfig(**_decoder_sizes(tokenizer)), tokenizer)
+
+
+def build_gemma(folder: Path, *, adds_bos: bool = True, chat: bool = False) -> Path:
+    """A causal model that is lost without its beginning-of-sequence token.
+
+    Args:
+        folder: to fill.
+        adds_bos: whether the tokenizer puts the token before every text, or has forgotten to.
+        chat: whether there is a chat template, which writes the token as well.
+    """
+    tokenizer = _byte_level_bpe(
+        "<pad>", "<eos>", "<bos>", "<start_of_turn>", "<end_of_turn>", bos="<bos>" if adds_bos else None
+    )
+    tokenizer.bos_token, tokenizer.eos_token, tokenizer.pad_token = "<bos>", "<eos>", "<pad>"
+    if chat:
+        tokenizer.chat_template = TURNS_AFTER_BOS
+    config = Gemma3TextConfig(
+        **_decoder_sizes(tokenizer), head_dim=16, sliding_window=16, layer_types=["sliding_attention", "full_attention"]
+    )
+    config.pad_token_id = tokenizer.pad_token_id
+    return _save(folder, Gemma3ForCausalLM, config, tokenizer)
+
+
+def build_qwen(folder: Path) -> Path:
+    """A causal chat model whose tokenizer adds nothing."""
+    tokenizer = _byte_level_bpe("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+    tokenizer.eos_token, tokenizer.pad_token = "<|im_end|>", "<|endoftext|>"
+    tokenizer.chat_template = CHATML
+    return _save(folder, Qwen2ForCausalLM, Qwen2Config(**_decoder_sizes(tokenizer)), tokenizer)
+
+
+def build_gpt2(folder: Path) -> Path:
+    """A causal model with learned positions, which padding must not shift."""
+    tokenizer = _byte_level_bpe("<|endoftext|>")
+    tokenizer.eos_token = "<|endoftext|>"
+    config = GPT2Config(
+        vocab_size=len(tokenizer),
+        n_embd=HIDDEN,
+        n_layer=LAYERS,
+        n_head=2,
+        n_positions=WINDOW,
+        initializer_range=SPREAD,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
+    return _save(folder, GPT2LMHeadModel, config, tokenizer)
+
+
+def _encoder_sizes(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
+    return {
+        "vocab_size": len(tokenizer),
+        "hidden_size": HIDDEN,
+        "intermediate_size": 2 * HIDDEN,
+        "num_hidden_layers": LAYERS,
+        "num_attention_heads": 2,
+        "max_position_embeddings": 64,
+        "initializer_range": SPREAD,
+    }
+
+
+def _decoder_sizes(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
+    return {
+        "vocab_size": len(tokenizer),
+        "hidden_size": HIDDEN,
+        "intermediate_size": 2 * HIDDEN,
+        "num_hidden_layers": LAYERS,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "max_position_embeddings": WINDOW,
+        "initializer_range": SPREAD,
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+    }
+
+
+def _wordpiece() -> PreTrainedTokenizerFast:
+    """Every word of the lines and every letter; listed, not trained, because that trainer breaks ties by chance."""
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    words = sorted(set(re.findall(r"\w+|[^\w\s]", " ".join(LINES).lower())))
+    letters = [prefix + letter for prefix in ("", "##") for letter in string.ascii_lowercase + string.digits]
+    vocabulary = {token: number for number, token in enumerate(dict.fromkeys([*special, *words, *letters]))}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[(token, vocabulary[token]) for token in ("[CLS]", "[SEP]")],
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
+        model_max_length=64,
+    )
+
+
+def _byte_level_bpe(*special: str, bos: str | None = None) -> PreTrainedTokenizerFast:
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.train_from_iterator(
+        LINES,
+        trainers.BpeTrainer(
+            vocab_size=400, special_tokens=list(special), initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
+        ),
+    )
+    if bos is not None:
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single=f"{bos} $A", special_tokens=[(bos, tokenizer.token_to_id(bos))]
+        )
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer)
+
+
+def _save(folder: Path, architecture: Any, config: Any, tokenizer: PreTrainedTokenizerFast) -> Path:
+    torch.manual_seed(0)
+    with hushed():
+        architecture(config).eval().save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+    return folder

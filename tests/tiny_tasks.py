@@ -1,0 +1,51 @@
+"""A few rows per shape of task, with a rule that can be learnt: the same every time, no files."""
+
+from __future__ import annotations
+
+import random
+
+from beatingbert.tasks.example import Example, Question
+
+FILLERS = ("film", "story", "actor", "plain", "not", "movie", "review", "moving", "boring")
+
+
+def questions_of(examples: list[Example]) -> list[Question]:
+    return [example.question for example in examples]
+
+
+def sentiment(count: int, *, start: int = 0) -> list[Example]:
+    """SST-2 rows of different length, positive exactly where the word "great" occurs, else "awful" does."""
+    rng = random.Random(start)
+    rows = []
+    for number in range(start, start + count):
+        words = [rng.choice(FILLERS) for _ in range(rng.randint(1, 8))]
+        positive = number % 2 == 1
+        words.insert(rng.randrange(len(words) + 1), "great" if positive else "awful")
+        question = Question(id=f"s{number}", texts={"sentence": f"{' '.join(words)} {number}"})
+        rows.append(Example(question, "positive" if positive else "negative"))
+    return rows
+
+
+def entailment(count: int) -> list[Example]:
+    """RTE rows of different length."""
+    rows = []
+    for number in range(count):
+        follows = number % 2 == 0
+        first = f"The cat sat on the mat {'and the cat sat ' * (number % 4)}{number}."
+        question = Question(
+            id=f"r{number}", texts={"sentence1": first, "sentence2": "A cat sat." if follows else "No animal sat."}
+        )
+        rows.append(Example(question, "entailment" if follows else "not_entailment"))
+    return rows
+
+
+def science(count: int) -> list[Example]:
+    """ARC rows with two to five choices; the right one is "great"."""
+    rows = []
+    for number in range(count):
+        choices = [f"{filler} {number}" for filler in FILLERS[: 1 + number % 4]]
+        right = number % (len(choices) + 1)
+        choices.insert(right, "great")
+        question = Question(id=f"a{number}", texts={"question": f"Which is it {number}"}, choices=tuple(choices))
+        rows.append(Example(question, str(right)))
+    return rows

@@ -1,0 +1,136 @@
+"""Help pages are kept as files, so that every change of a flag or a word of help is seen in a diff.
+
+After a wanted change: UPDATE_GOLDEN=1 python -m pytest tests/unit/cli/test_help.py, then read the diff.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from beatingbert import BERTConfig, LLMConfig, RunConfig
+from beatingbert.cli.main import main, parse, script
+
+GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "help"
+SCRIPTS = Path(__file__).resolve().parents[3] / "experiments"
+UPDATE = "UPDATE_GOLDEN"
+
+PAGES: dict[str, Callable[[], int]] = {
+    "beatingbert": lambda: main(["--help"]),
+    "run": lambda: main(["run", "--help"]),
+    **{
+        f"run_{name}": lambda name=name: main(["run", name, "--help"]) for name in "encoder llm linear majority".split()
+    },
+    **{name: lambda name=name: main([name, "--help"]) for name in ("show", "report", "demo")},
+    "run_bert.py": lambda: script(BERTConfig, "run_bert.py", ["--help"]),
+    "run_llm.py": lambda: script(LLMConfig, "run_llm.py", ["--help"]),
+}
+
+EVERY_RUN = "task max_samples max_eval_samples output_dir run_name data_dir seed select_on".split()
+RUN_BERT = [
+    *"model lr batch_size epochs max_length gradient_accumulation_steps mode model_path no_fp16".split(),
+    *EVERY_RUN,
+]
+RUN_LLM = [
+    *"mode model num_few_shot temperature batch_size max_new_tokens max_length lora_rank lr epochs".split(),
+    *"adapter_path max_train_examples max_val_examples no_fp16 answer_by prompt_dir chat_template".split(),
+    *EVERY_RUN,
+]
+VALUES = {
+    "task": "rte",
+    "lr": "0.001",
+    "temperature": "0.5",
+    "select_on": "validation",
+    "answer_by": "generation",
+    "chat_template": "never",
+}
+MODES = {"run_bert.py": "predict", "run_llm.py": "few-shot"}
+LATER = ("adapter_path",)  # accepted, and then said to come later
+
+
+def page(ask: Callable[[], int], capsys: pytest.CaptureFixture[str]) -> str:
+    with pytest.raises(SystemExit) as stopped:
+        ask()
+    assert stopped.value.code == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    return "".join(f"{line.rstrip()}\n" for line in printed.out.splitlines())
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_help_page_is_the_one_that_is_kept(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    shown, path = page(PAGES[name], capsys), GOLDEN / f"{name}.txt"
+    if os.environ.get(UPDATE):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(shown, encoding="utf-8")
+    assert shown == path.read_text(encoding="utf-8"), f"if this change is wanted, run again with {UPDATE}=1"
+
+
+def test_no_help_page_is_kept_that_nothing_shows() -> None:
+    assert {path.stem for path in GOLDEN.glob("*.txt")} == set(PAGES)
+
+
+@pytest.mark.parametrize(("name", "flags"), [("run_bert.py", RUN_BERT), ("run_llm.py", RUN_LLM)])
+def test_the_flags_of_the_studys_scripts_are_exactly_these(
+    name: str, flags: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = re.findall(r"^  (?:-h, )?--(\w+)", page(PAGES[name], capsys), flags=re.MULTILINE)
+    assert sorted(shown) == sorted([*flags, "help"])
+
+
+@pytest.mark.parametrize(
+    ("config_type", "name", "flag"),
+    [
+        *((BERTConfig, "run_bert.py", flag) for flag in RUN_BERT),
+        *((LLMConfig, "run_llm.py", flag) for flag in RUN_LLM if flag not in LATER),
+    ],
+)
+def test_a_flag_is_the_same_with_hyphens_and_underscores(config_type: type[RunConfig], name: str, flag: str) -> None:
+    value = MODES[name] if flag == "mode" else VALUES.get(flag, "17")
+    given = [] if flag == "no_fp16" else [value]
+    others = ["--task", "sst2"] if flag != "task" else []
+    if config_type is BERTConfig and flag in ("mode", "model_path"):
+        others += ["--model-path", "x"] if flag == "mode" else ["--mode", "eval"]
+
+    def field_values(written: str) -> dict[str, object]:
+        config = parse(config_type, [f"--{written}", *given, *others], prog=name, about=None)
+        return dataclasses.asdict(config)
+
+    taken = field_values(flag)
+    assert taken == field_values(flag.replace("_", "-"))
+    # The value has arrived somewhere: no flag is read and dropped.
+    assert value in map(str, taken.values()) or (flag == "no_fp16" and taken["no_fp16"] is True)
+
+
+def test_the_frozen_flags_are_the_fields_of_the_configs() -> None:
+    short = {"model": "model_name", "lr": "learning_rate", "epochs": "num_epochs"}
+    for config_type, flags in ((BERTConfig, RUN_BERT), (LLMConfig, RUN_LLM)):
+        assert {short.get(flag, flag) for flag in flags} == {field.name for field in dataclasses.fields(config_type)}
+
+
+@pytest.mark.parametrize(("name", "config_type"), [("run_bert.py", BERTConfig), ("run_llm.py", LLMConfig)])
+def test_the_scripts_are_doors_onto_these_configs(
+    name: str, config_type: type[RunConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[type[RunConfig], str]] = []
+
+    def remember(kind: type[RunConfig], *, prog: str) -> int:
+        asked.append((kind, prog))
+        return 0
+
+    monkeypatch.setattr("beatingbert.cli.main.script", remember)
+    source = (SCRIPTS / name).read_text(encoding="utf-8")
+    with pytest.raises(SystemExit) as stopped:
+        exec(compile(source, name, "exec"), {"__name__": "__main__"})
+    assert stopped.value.code == 0
+    assert asked == [(config_type, name)]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_help_page_fits_the_terminal(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert max(map(len, page(PAGES[name], capsys).splitlines())) <= 100

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from beatingbert.engines.encoder.settings import EncoderSettings
+from beatingbert.errors import SettingsError
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
+        ({"gradient_accumulation_steps": 0}, "gradient_accumulation_steps must be at least 1, got 0"),
+        ({"epochs": 0}, "epochs must be at least 1, got 0"),
+        ({"max_length": 7}, "max_length must be at least 8 tokens, got 7"),
+        ({"learning_rate": 0.0}, r"learning_rate must lie between 0 and 1, got 0\.0"),
+        ({"learning_rate": 1.0}, "learning_rate must lie between 0 and 1"),
+        ({"learning_rate": float("nan")}, "learning_rate must lie between 0 and 1, got nan"),
+        ({"warmup_share": 1.0}, "warmup_share must lie in"),
+        ({"weight_decay": -1.0}, "weight_decay must not be negative"),
+    ],
+)
+def test_a_setting_out_of_range_is_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        EncoderSettings(checkpoint="x", **settings)

@@ -1,0 +1,274 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from beatingbert.checkpoints import device
+from beatingbert.engines.llm.engine import LlmClassifier, LlmEngine
+from beatingbert.engines.llm.settings import LLMSettings
+from beatingbert.engines.protocol import Workplace
+from beatingbert.errors import CheckpointError, PromptError, SettingsError, TooFewExamplesError
+from beatingbert.tasks.example import Question
+from engines.llm.asking import load, naive_log_likelihood
+from tiny_tasks import questions_of, science, sentiment
+
+MODELS = ("tiny_llama", "tiny_gemma", "tiny_gemma_that_forgets_bos", "tiny_gemma_chat", "tiny_qwen", "tiny_gpt2")
+TRAIN = sentiment(12)
+QUESTIONS = questions_of(sentiment(7, start=100))
+Fit = Callable[..., LlmClassifier]
+
+
+@pytest.fixture
+def fit(workplace: Callable[[str], Workplace]) -> Fit:
+    """fit(checkpoint, task="sst2", **settings) in full precision."""
+
+    def make(
+        checkpoint: Path, task: str = "sst2", train: Any = TRAIN, seed: int = 99, **settings: Any
+    ) -> LlmClassifier:
+        given = {"full_precision": True} | settings
+        engine = LlmEngine(LLMSettings(checkpoint=str(checkpoint), **given), workplace(task))
+        return engine.fit(train, development=[], seed=seed)
+
+    return make
+
+
+@pytest.fixture(params=MODELS)
+def checkpoint(request: pytest.FixtureRequest) -> Path:
+    return Path(request.getfixturevalue(request.param))
+
+
+@pytest.mark.parametrize("shots", [0, 2])
+def test_answers_follow_from_the_prompts_that_are_kept(fit: Fit, checkpoint: Path, shots: int) -> None:
+    """Each kept prompt, read by plain transformers, gives the kept log-likelihoods and so the label."""
+    classifier = fit(checkpoint, shots=shots)
+    model, tokenizer = load(checkpoint)
+    for one in classifier.predict(QUESTIONS):
+        assert one.prompt is not None
+        assert one.log_likelihoods is not None
+        assert one.probabilities is not None
+        context = tokenizer(one.prompt, add_special_tokens=False)["input_ids"]
+        for label in ("negative", "positive"):
+            whole = tokenizer(f"{one.prompt} {label}", add_special_tokens=False)["input_ids"]
+            expected = naive_log_likelihood(model, context, whole[len(context) :])
+            assert one.log_likelihoods[label] == pytest.approx(expected, abs=1e-4)
+        assert one.label == max(one.log_likelihoods, key=one.log_likelihoods.__getitem__)
+        softmax = torch.softmax(torch.tensor(list(one.log_likelihoods.values()), dtype=torch.float64), dim=0).tolist()
+        assert list(one.probabilities.values()) == pytest.approx(softmax)
+
+
+@pytest.mark.parametrize("fixture", ["tiny_gemma", "tiny_gemma_that_forgets_bos", "tiny_gemma_chat"])
+@pytest.mark.parametrize("answer_by", ["likelihood", "generation"])
+def test_gemma_reads_its_beginning_token_exactly_once(
+    request: pytest.FixtureRequest, fit: Fit, fixture: str, answer_by: str
+) -> None:
+    classifier = fit(request.getfixturevalue(fixture), answer_by=answer_by)
+    read: list[list[int]] = []
+
+    def remember(module: Any, args: tuple[Any, ...], options: dict[str, Any]) -> None:
+        ids = options.get("input_ids")
+        if ids is not None and ids.shape[1] > 1:
+            read.extend(ids.tolist())
+
+    classifier.model.base_model.register_forward_pre_hook(remember, with_kwargs=True)
+    (prediction,) = classifier.predict(QUESTIONS[:1])
+    assert prediction.prompt is not None
+    assert prediction.prompt.startswith("<bos>")
+    assert prediction.prompt.count("<bos>") == 1
+    ids, bos = classifier.tokenizer(prediction.prompt, add_special_tokens=False)["input_ids"], 2
+    assert ids[0] == classifier.tokenizer.bos_token_id == bos
+    assert read
+    assert [row.count(bos) for row in read] == [1] * len(read)
+    assert any(row[: len(ids)] == ids for row in read)
+
+
+def test_the_prompt_of_a_chat_model_is_its_own_markup(fit: Fit, tiny_qwen: Path) -> None:
+    classifier = fit(tiny_qwen, shots=2)
+    (prediction,) = classifier.predict(QUESTIONS[:1])
+    assert prediction.prompt is not None
+    assert prediction.prompt.startswith("<|im_start|>user\nClassify")
+    assert prediction.prompt.count("<|im_start|>assistant\nSentiment:") == 3
+    assert classifier.facts.notes["chat_template"] is True
+
+
+def test_a_chat_template_can_be_declined(fit: Fit, tiny_qwen: Path) -> None:
+    (prediction,) = fit(tiny_qwen, chat_template="never").predict(QUESTIONS[:1])
+    assert prediction.prompt is not None
+    assert "<|im_start|>" not in prediction.prompt
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 100])
+def test_the_batch_size_changes_neither_scores_nor_replies(fit: Fit, checkpoint: Path, batch_size: int) -> None:
+    expected = fit(checkpoint).predict(QUESTIONS)
+    for one, other in zip(expected, fit(checkpoint, batch_size=batch_size).predict(QUESTIONS), strict=True):
+        assert one.log_likelihoods == pytest.approx(other.log_likelihoods, abs=1e-5)
+        assert one.label == other.label
+    replies = [
+        [one.reply for one in fit(checkpoint, answer_by="generation", batch_size=size).predict(QUESTIONS)]
+        for size in (2, batch_size)
+    ]
+    assert replies[0] == replies[1]
+
+
+@pytest.mark.parametrize("answer_by", ["likelihood", "generation"])
+def test_answers_come_in_the_order_of_the_questions(fit: Fit, tiny_llama: Path, answer_by: str) -> None:
+    classifier = fit(tiny_llama, answer_by=answer_by, batch_size=3)
+    forwards, backwards = classifier.predict(QUESTIONS), classifier.predict(QUESTIONS[::-1])
+    assert [one.question_id for one in forwards] == [question.id for question in QUESTIONS]
+    for one, other, question in zip(forwards, backwards[::-1], QUESTIONS, strict=True):
+        assert one.question_id == other.question_id
+        assert one.label == other.label
+        assert one.prompt is not None
+        assert question.texts["sentence"] in one.prompt
+
+
+@pytest.mark.parametrize("answer_by", ["likelihood", "generation"])
+def test_cut_questions_are_counted_and_keep_the_rest(fit: Fit, tiny_gpt2: Path, answer_by: str) -> None:
+    """GPT-2 has a window of 256 learned positions: one token more would be an error, so the cap must be exact."""
+    long = Question("long", {"sentence": "a plain story, " * 300})
+    short = Question("short", {"sentence": "good"})
+    classifier = fit(tiny_gpt2, shots=2, answer_by=answer_by, max_length=100_000)
+    cut, whole = classifier.predict([long, short])
+    assert (cut.lost_tokens > 500, whole.lost_tokens) == (True, 0)
+    assert cut.prompt is not None
+    assert whole.prompt is not None
+    opening = whole.prompt.partition("Review: good")[0]
+    assert cut.prompt.startswith(opening + "Review: a plain story,")
+    assert cut.prompt.endswith("\nSentiment:")
+    room = classifier.facts.notes.get("window", 256) - len(classifier.tokenizer(cut.prompt)["input_ids"])
+    assert 0 <= room <= 20
+
+
+def test_max_length_reaches_the_prompt(fit: Fit, tiny_llama: Path) -> None:
+    long = Question("long", {"sentence": "a plain story, " * 100})
+    lengths = {}
+    for max_length in (80, 120):
+        classifier = fit(tiny_llama, max_length=max_length)
+        (cut,) = classifier.predict([long])
+        lengths[max_length] = len(classifier.tokenizer(f"{cut.prompt} negative")["input_ids"])
+    assert 76 <= lengths[80] <= 80
+    assert 116 <= lengths[120] <= 120
+
+
+def test_demonstrations_that_do_not_fit_are_refused(fit: Fit, tiny_llama: Path) -> None:
+    with pytest.raises(SettingsError, match="even without its sentence; use fewer demonstrations"):
+        fit(tiny_llama, shots=8, max_length=64).predict(QUESTIONS)
+
+
+def test_the_settings_of_writing_reach_the_model(fit: Fit, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    classifier = fit(tiny_llama, answer_by="generation", batch_size=4, max_new_tokens=3, temperature=0.5)
+    calls: list[dict[str, Any]] = []
+    generate = classifier.model.generate
+    monkeypatch.setattr(classifier.model, "generate", lambda **options: calls.append(options) or generate(**options))
+    classifier.predict(QUESTIONS)
+    assert [len(call["input_ids"]) for call in calls] == [4, 3]
+    assert {(call["max_new_tokens"], call["temperature"], call["do_sample"]) for call in calls} == {(3, 0.5, True)}
+
+
+def test_temperature_zero_is_greedy(fit: Fit, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    classifier = fit(tiny_llama, answer_by="generation")
+    calls: list[dict[str, Any]] = []
+    generate = classifier.model.generate
+    monkeypatch.setattr(classifier.model, "generate", lambda **options: calls.append(options) or generate(**options))
+    classifier.predict(QUESTIONS)
+    assert {(call["max_new_tokens"], call["do_sample"]) for call in calls} == {(10, False)}
+
+
+def test_a_reply_that_names_no_label_is_no_label(fit: Fit, tiny_llama: Path) -> None:
+    predictions = fit(tiny_llama, answer_by="generation").predict(QUESTIONS)
+    assert [one.label for one in predictions] == [None] * len(QUESTIONS)  # random weights write nonsense
+    assert all(one.reply for one in predictions)
+    assert all(one.probabilities is None for one in predictions)
+
+
+@pytest.mark.parametrize(
+    ("reply", "label"), [(" Positive.", "positive"), (" negative\n", "negative"), (" so so", None), ("", None)]
+)
+def test_a_reply_is_read_strictly(
+    fit: Fit, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch, reply: str, label: str | None
+) -> None:
+    monkeypatch.setattr(
+        "beatingbert.engines.llm.engine.write_replies", lambda model, tokenizer, prompts, **_: [reply] * len(prompts)
+    )
+    predictions = fit(tiny_llama, answer_by="generation").predict(QUESTIONS)
+    assert {(one.label, one.reply) for one in predictions} == {(label, reply)}
+
+
+def test_multiple_choice_is_decided_per_byte_of_the_ending(fit: Fit, tiny_llama: Path) -> None:
+    rows = science(6)
+    for one, question in zip(
+        fit(tiny_llama, "arc_challenge").predict(questions_of(rows)), questions_of(rows), strict=True
+    ):
+        assert one.log_likelihoods is not None
+        per_byte = {
+            str(at): one.log_likelihoods[str(at)] / len(f" {choice}".encode())
+            for at, choice in enumerate(question.choices)
+        }
+        assert one.label == max(per_byte, key=per_byte.__getitem__)
+
+
+def test_a_question_never_sees_itself_among_the_demonstrations(fit: Fit, tiny_llama: Path) -> None:
+    classifier = fit(tiny_llama, shots=4)
+    shown = classifier.facts.notes["demonstrations"]
+    asked = [example.question for example in TRAIN if example.question.id in shown]
+    for one, question in zip(classifier.predict(asked), asked, strict=True):
+        assert one.prompt is not None
+        assert one.prompt.count(question.texts["sentence"]) == 1
+        assert one.prompt.count("Review:") == 5
+
+
+def test_demonstrations_follow_the_seed(fit: Fit, tiny_llama: Path) -> None:
+    shown = [fit(tiny_llama, shots=4, seed=seed).facts.notes["demonstrations"] for seed in (1, 1, 2)]
+    assert shown[0] == shown[1] != shown[2]
+
+
+def test_ones_own_prompt_file_is_used_and_recorded(fit: Fit, tiny_llama: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "prompts"
+    folder.mkdir()
+    text = "[instruction]\nJudge.\n[question]\n{sentence}\n[labels]\nnegative: bad\npositive: good\n"
+    (folder / "sst2.txt").write_text(text, encoding="utf-8")
+    classifier = fit(tiny_llama, prompt_dir=str(folder))
+    (prediction,) = classifier.predict([Question("q", {"sentence": "so {it} goes"})])
+    assert prediction.prompt == "Judge.\n\nso {it} goes"
+    assert classifier.facts.template["text"] == text
+    with pytest.raises(PromptError):
+        fit(tiny_llama, prompt_dir=str(tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize("answer_by", ["likelihood", "generation"])
+def test_half_precision_runs_where_the_hardware_has_it(
+    fit: Fit, checkpoint: Path, monkeypatch: pytest.MonkeyPatch, answer_by: str
+) -> None:
+    monkeypatch.setattr(device, "_has_bf16", lambda kind: True)
+    classifier = fit(checkpoint, full_precision=False, answer_by=answer_by)
+    assert classifier.facts.precision == "bf16"
+    assert next(classifier.model.parameters()).dtype is torch.bfloat16
+    predictions = classifier.predict(QUESTIONS)
+    if answer_by == "likelihood":
+        exact = fit(checkpoint).predict(QUESTIONS)
+        for one, other in zip(predictions, exact, strict=True):
+            assert one.log_likelihoods == pytest.approx(other.log_likelihoods, rel=0.05, abs=0.3)
+
+
+@pytest.mark.parametrize("fixture", ["tiny_bert", "tiny_distilbert"])
+def test_an_encoder_cannot_be_prompted(request: pytest.FixtureRequest, fit: Fit, fixture: str) -> None:
+    with pytest.raises(CheckpointError, match=r"bert' model, which does not continue a text.*run_bert\.py"):
+        fit(request.getfixturevalue(fixture))
+
+
+def test_too_few_train_rows_for_the_demonstrations_are_refused(fit: Fit, tiny_llama: Path) -> None:
+    with pytest.raises(TooFewExamplesError, match="30 demonstrations"):
+        fit(tiny_llama, shots=30)
+
+
+def test_the_facts_name_the_weights(fit: Fit, tiny_llama: Path) -> None:
+    facts = fit(tiny_llama).facts
+    model, _ = load(tiny_llama)
+    assert facts.parameters == sum(weights.numel() for weights in model.parameters())
+    assert facts.disk_bytes == (tiny_llama / "model.safetensors").stat().st_size
+    assert facts.checkpoint["kind"] == "folder"
+    assert len(facts.checkpoint["sha256"]) == 64
+    assert facts.load_seconds > 0

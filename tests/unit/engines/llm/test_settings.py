@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from beatingbert.engines.llm.settings import LLMSettings
+from beatingbert.errors import SettingsError
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
+        ({"max_new_tokens": 0}, "max_new_tokens must be at least 1, got 0"),
+        ({"shots": -1}, "num_few_shot must not be negative, got -1"),
+        ({"max_length": 15}, "max_length must be at least 16 tokens, got 15"),
+        ({"temperature": -0.1, "answer_by": "generation"}, "temperature must not be negative"),
+        ({"temperature": 0.7}, "changes nothing when answers come by likelihood"),
+        ({"answer_by": "guess"}, "answer_by must be one of likelihood, generation, got 'guess'"),
+        ({"chat_template": "yes"}, "chat_template must be one of auto, always, never, got 'yes'"),
+    ],
+)
+def test_a_setting_out_of_range_is_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        LLMSettings(checkpoint="x", **settings)
+
+
+def test_settings_cannot_be_changed_afterwards() -> None:
+    with pytest.raises(AttributeError):
+        LLMSettings(checkpoint="x").shots = 3  # type: ignore[misc]

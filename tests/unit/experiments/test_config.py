@@ -1,0 +1,211 @@
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+from watchful import WatchfulEngine
+
+from beatingbert import BERTConfig, GemmaConfig, LinearConfig, LLMConfig, MajorityConfig, RunConfig, run
+from beatingbert.engines.catalog import ENGINES, check_settings
+from beatingbert.errors import NotAvailableError, SettingsError, UnknownNameError
+from beatingbert.experiments.runner import plan_cell
+
+PLACE = {"data_dir", "output_dir", "run_name"}  # where rows lie and results go: no part of the question
+LATER = {"lora_rank", "learning_rate", "num_epochs", "adapter_path", "max_train_examples", "max_val_examples"}
+EVERY_RUN: dict[str, Any] = {
+    "task": "mnli",
+    "max_samples": 50,
+    "max_eval_samples": 10,
+    "seed": 100,
+    "select_on": "validation",
+}
+BERT: dict[str, Any] = EVERY_RUN | {
+    "model_name": "roberta-base",
+    "learning_rate": 3e-5,
+    "batch_size": 8,
+    "num_epochs": 4,
+    "max_length": 128,
+    "gradient_accumulation_steps": 2,
+    "no_fp16": True,
+    "mode": "predict",
+    "model_path": "another/best_model",
+}
+LLM: dict[str, Any] = EVERY_RUN | {
+    "mode": "zero-shot",
+    "model_name": "wheel:smollm2-135m-instruct",
+    "num_few_shot": 3,
+    "temperature": 0.7,
+    "batch_size": 8,
+    "max_new_tokens": 5,
+    "max_length": 512,
+    "answer_by": "generation",
+    "chat_template": "never",
+    "prompt_dir": Path("prompts"),
+    "no_fp16": True,
+}
+LINEAR: dict[str, Any] = EVERY_RUN | {"max_ngram": 3, "min_count": 2}
+
+
+def field_names(config_type: type[RunConfig]) -> set[str]:
+    return {field.name for field in dataclasses.fields(config_type)}
+
+
+@pytest.mark.parametrize(
+    ("config_type", "changes", "others"),
+    [
+        (BERTConfig, BERT, PLACE),
+        (LLMConfig, LLM, PLACE | LATER),
+        (LinearConfig, LINEAR, PLACE),
+        (MajorityConfig, EVERY_RUN, PLACE),
+    ],
+    ids=["encoder", "llm", "linear", "majority"],
+)
+def test_every_field_is_known_to_these_tests(
+    config_type: type[RunConfig], changes: dict[str, Any], others: set[str]
+) -> None:
+    assert field_names(config_type) == changes.keys() | others
+
+
+@pytest.mark.parametrize("name", BERT)
+def test_every_field_of_an_encoder_run_reaches_the_cell(
+    watched: type[WatchfulEngine], data_dir: Path, name: str
+) -> None:
+    trained: dict[str, Any] = {"mode": "eval", "model_path": "x"} if name in ("mode", "model_path") else {}
+    before = BERTConfig(task="sst2", data_dir=data_dir, **trained)
+    assert plan_cell(dataclasses.replace(before, **{name: BERT[name]})).id != plan_cell(before).id
+
+
+@pytest.mark.parametrize("name", LLM)
+def test_every_field_of_an_llm_run_reaches_the_cell(watched: type[WatchfulEngine], data_dir: Path, name: str) -> None:
+    Path("prompts").mkdir()
+    before = LLMConfig(task="sst2", data_dir=data_dir, mode="few-shot")
+    assert plan_cell(dataclasses.replace(before, **{name: LLM[name]})).id != plan_cell(before).id
+
+
+@pytest.mark.parametrize("name", LINEAR)
+def test_every_field_of_a_linear_run_reaches_the_cell(data_dir: Path, name: str) -> None:
+    before = LinearConfig(task="sst2", data_dir=data_dir)
+    assert plan_cell(dataclasses.replace(before, **{name: LINEAR[name]})).id != plan_cell(before).id
+
+
+@pytest.mark.parametrize("name", ["output_dir", "run_name"])
+def test_where_the_results_go_changes_no_cell(data_dir: Path, name: str) -> None:
+    before = MajorityConfig(task="sst2", data_dir=data_dir)
+    assert plan_cell(dataclasses.replace(before, **{name: "elsewhere"})) == plan_cell(before)
+
+
+def test_the_same_rows_in_another_folder_are_the_same_cell(data_dir: Path) -> None:
+    moved = data_dir.rename(data_dir.with_name("moved"))
+    first = plan_cell(MajorityConfig(task="sst2", data_dir=moved))
+    moved.rename(data_dir)
+    assert plan_cell(MajorityConfig(task="sst2", data_dir=data_dir)) == first
+
+
+def test_another_wording_is_another_cell(watched: type[WatchfulEngine], data_dir: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    config = LLMConfig(task="sst2", data_dir=data_dir, prompt_dir=own)
+    shipped = plan_cell(config)
+    text = "[instruction]\nHow is it?\n[question]\n{sentence}\nIt is\n[labels]\nnegative: bad\npositive: good\n"
+    (own / "sst2.txt").write_text(text, encoding="utf-8")
+    assert plan_cell(config).prompt_sha256 != shipped.prompt_sha256
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        BERTConfig(task="sst2"),
+        BERTConfig(task="sst2", mode="eval", model_path="some/best_model"),
+        LLMConfig(task="sst2"),
+        LLMConfig(task="sst2", mode="few-shot", temperature=0.5),
+        LinearConfig(task="sst2"),
+        MajorityConfig(task="sst2"),
+    ],
+    ids=lambda config: f"{config.engine}-{getattr(config, 'mode', '')}",
+)
+def test_the_engine_takes_the_settings_and_adds_none_in_secret(config: RunConfig) -> None:
+    settings = config.engine_settings()
+    taken = check_settings(config.engine, settings)
+    known = {field.name for field in dataclasses.fields(taken)}
+    assert {name: getattr(taken, name) for name in settings} == settings
+    # Two of the encoder's have no flag, as in the study; a new one must be thought about.
+    assert known - settings.keys() <= {"warmup_share", "weight_decay"}
+
+
+def test_the_defaults_of_the_flags_are_those_of_the_engine() -> None:
+    for config in (BERTConfig(task="sst2"), LLMConfig(task="sst2"), LinearConfig(task="sst2")):
+        settings = config.engine_settings()
+        checkpoint = {"checkpoint": settings["checkpoint"]} if "checkpoint" in settings else {}
+        assert check_settings(config.engine, settings) == check_settings(config.engine, checkpoint)
+
+
+def test_the_seed_is_99_unless_asked_otherwise() -> None:
+    for config_type in (BERTConfig, LLMConfig, LinearConfig, MajorityConfig):
+        assert config_type(task="sst2").seed == 99
+
+
+def test_every_config_asks_an_engine_of_the_catalog() -> None:
+    assert {kind.engine for kind in (BERTConfig, LLMConfig, LinearConfig, MajorityConfig)} == ENGINES.keys()
+
+
+def test_the_old_name_of_the_llm_config_still_works() -> None:
+    assert GemmaConfig is LLMConfig
+
+
+@pytest.mark.parametrize(
+    "settings", [{"mode": "lora"}, {"mode": "dspy"}, {"adapter_path": Path("adapter")}], ids=["lora", "dspy", "adapter"]
+)
+def test_what_comes_later_is_said_to_come_later(settings: dict[str, Any]) -> None:
+    with pytest.raises(NotAvailableError, match="later version"):
+        LLMConfig(task="sst2", **settings)
+
+
+def refused(config_type: type[RunConfig], **settings: Any) -> str:
+    """The message with which a config is refused, on construction or when its engine's settings are."""
+    with pytest.raises(SettingsError) as caught:
+        config = config_type(**{"task": "sst2", **settings})
+        check_settings(config.engine, config.engine_settings())
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("config_type", "settings", "told"),
+    [
+        (BERTConfig, {"model_path": "x"}, "--model_path"),
+        (BERTConfig, {"mode": "eval"}, "--model_path"),
+        (BERTConfig, {"mode": "predict"}, "--model_path"),
+        (BERTConfig, {"batch_size": 0}, "batch_size"),
+        (BERTConfig, {"learning_rate": 0.0}, "learning_rate"),
+        (BERTConfig, {"num_epochs": 0}, "epochs"),
+        (LLMConfig, {"mode": "few-shot", "num_few_shot": 0}, "--num_few_shot"),
+        (LLMConfig, {"temperature": 0.5, "answer_by": "likelihood"}, "temperature"),
+        (LLMConfig, {"temperature": -0.5}, "temperature"),
+        (LLMConfig, {"batch_size": 0}, "batch_size"),
+        (LinearConfig, {"max_ngram": 0}, "max_ngram"),
+        (MajorityConfig, {"max_samples": 0}, "--max_samples"),
+        (MajorityConfig, {"max_eval_samples": -1}, "--max_eval_samples"),
+    ],
+)
+def test_what_contradicts_itself_is_refused_by_name(
+    config_type: type[RunConfig], settings: dict[str, Any], told: str
+) -> None:
+    assert told in refused(config_type, **settings)
+
+
+def test_a_refused_setting_is_refused_before_any_engine_is_imported(
+    watched: type[WatchfulEngine], data_dir: Path
+) -> None:
+    with pytest.raises(SettingsError):
+        run(LLMConfig(task="sst2", data_dir=data_dir, temperature=0.5, answer_by="likelihood"))
+    assert watched.seen == {}
+    assert list(Path("results").glob("*")) == []
+
+
+def test_a_temperature_means_that_replies_are_written() -> None:
+    assert LLMConfig(task="sst2", temperature=0.5).engine_settings()["answer_by"] == "generation"
+    assert LLMConfig(task="sst2").engine_settings()["answer_by"] == "likelihood"
+
+
+def test_an_unknown_task_is_refused_with_the_closest_name() -> None:
+    with pytest.raises(UnknownNameError, match="Did you mean 'sst2'"):
+        MajorityConfig(task="sst3")
