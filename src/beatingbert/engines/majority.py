@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from beatingbert.engines.protocol import EngineFacts, Workplace
 from beatingbert.errors import TooFewExamplesError
 from beatingbert.tasks.example import Example, Question
 from beatingbert.tasks.prediction import Prediction
+from beatingbert.tasks.spec import Task
 
 VERSION = 1
 
@@ -29,19 +30,31 @@ class MajorityEngine:
         """Count the labels of `train`; on a tie the label that comes first in the task's declaration wins."""
         if not train:
             raise TooFewExamplesError("the majority baseline needs at least one train row, got none")
-        counts = Counter(example.label for example in train)
-        order = self._workplace.task.labels or tuple(sorted(counts))
-        return MajorityClassifier({label: counts[label] / len(train) for label in order})
+        return MajorityClassifier(self._workplace.task, Counter(example.label for example in train))
 
 
 class MajorityClassifier:
-    """Answers the same to everything, with the shares of train as probabilities."""
+    """Answers the same to everything, with the shares of train as probabilities.
 
-    def __init__(self, shares: dict[str, float]) -> None:
-        self._shares = shares
-        self._label = max(shares, key=shares.__getitem__)
-        self.facts = EngineFacts(notes={"label": self._label})
+    For multiple choice it is the position that was right most often, among those that the question has.
+    """
+
+    def __init__(self, task: Task, counts: Mapping[str, int]) -> None:
+        self._task = task
+        self._counts = counts
+        self.facts = EngineFacts(notes={"label": most_frequent(counts, task.labels or tuple(sorted(counts)))})
 
     def predict(self, questions: Sequence[Question]) -> list[Prediction]:
         """The same answer for each question."""
-        return [Prediction(question_id=one.id, label=self._label, probabilities=self._shares) for one in questions]
+        return [self._answer(question) for question in questions]
+
+    def _answer(self, question: Question) -> Prediction:
+        labels = self._task.labels_of(question)
+        total = sum(self._counts.get(label, 0) for label in labels)
+        shares = {label: self._counts.get(label, 0) / total if total else 1 / len(labels) for label in labels}
+        return Prediction(question_id=question.id, label=most_frequent(self._counts, labels), probabilities=shares)
+
+
+def most_frequent(counts: Mapping[str, int], labels: Sequence[str]) -> str:
+    """The label with the highest count; on a tie the one that comes first in `labels`."""
+    return max(labels, key=lambda label: counts.get(label, 0))

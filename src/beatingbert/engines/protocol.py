@@ -23,11 +23,14 @@ class Workplace:
     Attributes:
         task: the task whose questions will come.
         folder: where the engine may keep what it makes (models, prompts); it exists.
+        prompt_dir: folder whose prompt files replace the shipped ones; a place, so no part of the settings, which hold
+            the same on every machine. What the files say is covered by the cell's prompt hash.
         progress: called while work is done.
     """
 
     task: Task
     folder: Path
+    prompt_dir: Path | None = None
     progress: Progress = silent
 
 

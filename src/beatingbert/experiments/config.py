@@ -253,7 +253,6 @@ class LLMConfig(RunConfig):
             "max_length": self.max_length,
             "full_precision": self.no_fp16,
             "chat_template": self.chat_template,
-            "prompt_dir": None if self.prompt_dir is None else str(self.prompt_dir),
         }
 
 

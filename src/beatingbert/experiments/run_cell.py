@@ -60,6 +60,7 @@ def run_cell(
     run_name: str,
     model: str,
     data_dir: Path | None,
+    prompt_dir: Path | None,
     needs_train: bool,
     progress: Progress = silent,
 ) -> RunRecord:
@@ -71,6 +72,7 @@ def run_cell(
         run_name: the name of the run in its record.
         model: the short name of the checkpoint or engine in its record.
         data_dir: where the rows are; see `open_source`.
+        prompt_dir: where the user's own prompt files are.
         needs_train: whether the engine learns from or shows train rows.
         progress: called while work is done.
     """
@@ -79,7 +81,8 @@ def run_cell(
     task = find_task(cell.task)
     splits, questions = _read(cell, task, data_dir, needs_train)
     logger.info("cell %s: %s on %s, data %s", cell.id, model, cell.task, splits.provenance.get("source"))
-    engine = build_engine(cell.engine, cell.settings, Workplace(task=task, folder=folder.path, progress=hearing))
+    workplace = Workplace(task=task, folder=folder.path, prompt_dir=prompt_dir, progress=hearing)
+    engine = build_engine(cell.engine, cell.settings, workplace)
     with PeakMemory() as fitting:
         classifier = engine.fit(splits.train, development=splits.development, seed=cell.seed)
     logger.info("fitted in %.1f s of training", classifier.facts.train_seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,7 @@ def run(config: RunConfig, *, progress: Progress = silent) -> RunRecord:
             run_name=run_name,
             model=short_name(config.model) if config.model != config.engine else config.engine,
             data_dir=config.data_dir,
+            prompt_dir=config.prompt_folder,
             needs_train=config.needs_train,
             progress=progress,
         )
@@ -73,8 +75,14 @@ def plan_cell(config: RunConfig) -> Cell:
 
 def default_run_name(config: RunConfig, now: datetime) -> str:
     """As the study names its runs: {model}_{task}_{time}, {model}_zero_shot_{task}_{time}, ..."""
-    parts = [short_name(config.model), config.run_kind, config.task, now.strftime("%Y%m%d_%H%M%S")]
+    parts = [_model_part(config.model), config.run_kind, config.task, now.strftime("%Y%m%d_%H%M%S")]
     return "_".join(filter(None, parts)).lstrip("_")
+
+
+def _model_part(reference: str) -> str:
+    """A hub id with its owner, as the study writes it (google_gemma-3-1b-it); anything else by its short name."""
+    is_hub_id = re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", reference) and not Path(reference).exists()
+    return reference.replace("/", "_") if is_hub_id and not reference.endswith(".gguf") else short_name(reference)
 
 
 def _place(config: RunConfig) -> tuple[str, RunFolder]:

@@ -185,10 +185,10 @@ def test_zero_shot_reads_no_train_rows_and_few_shot_does(watched: type[WatchfulE
 @pytest.mark.parametrize(
     ("config", "name"),
     [
-        (BERTConfig(task="sst2", model_name="google/bert_uncased"), "bert_uncased_sst2"),
+        (BERTConfig(task="sst2", model_name="google/bert_uncased"), "google_bert_uncased_sst2"),
         (BERTConfig(task="sst2", mode="eval", model_path="runs/a/best_model"), "best_model_eval_sst2"),
-        (LLMConfig(task="sst2"), "gemma-3-1b-it_zero_shot_sst2"),
-        (LLMConfig(task="sst2", mode="few-shot", num_few_shot=8), "gemma-3-1b-it_few_shot_k8_sst2"),
+        (LLMConfig(task="sst2"), "google_gemma-3-1b-it_zero_shot_sst2"),
+        (LLMConfig(task="sst2", mode="few-shot", num_few_shot=8), "google_gemma-3-1b-it_few_shot_k8_sst2"),
         (LLMConfig(task="sst2", model_name="dir/_odd name.gguf"), "odd-name_zero_shot_sst2"),
         (LinearConfig(task="sst2"), "linear_sst2"),
     ],

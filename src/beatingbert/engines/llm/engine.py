@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -44,7 +43,7 @@ class LlmEngine:
     def fit(self, train: Sequence[Example], *, development: Sequence[Example], seed: int) -> LlmClassifier:
         """Draw demonstrations from `train` (none for zero-shot) and load the model."""
         settings, task = self._settings, self._workplace.task
-        template = load_template(task, Path(settings.prompt_dir) if settings.prompt_dir else None)
+        template = load_template(task, self._workplace.prompt_dir)
         demonstrations = draw_demonstrations(task, train, settings.shots, seed=seed)
         checkpoint = resolve(settings.checkpoint, progress=self._workplace.progress)
         set_threads()

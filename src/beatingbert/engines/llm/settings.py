@@ -25,7 +25,6 @@ class LLMSettings:
         max_length: most tokens of prompt and answer together; capped at the model's window.
         full_precision: compute in fp32 even where the hardware has a faster format.
         chat_template: "auto" uses the tokenizer's template where it has one, "always" insists, "never" does without.
-        prompt_dir: folder whose prompt files replace the shipped ones.
     """
 
     checkpoint: str
@@ -37,7 +36,6 @@ class LLMSettings:
     max_length: int = 2048
     full_precision: bool = False
     chat_template: str = "auto"
-    prompt_dir: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "max_new_tokens"):

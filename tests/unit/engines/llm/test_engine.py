@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,8 @@ def fit(workplace: Callable[[str], Workplace]) -> Fit:
         checkpoint: Path, task: str = "sst2", train: Any = TRAIN, seed: int = 99, **settings: Any
     ) -> LlmClassifier:
         given = {"full_precision": True} | settings
-        engine = LlmEngine(LLMSettings(checkpoint=str(checkpoint), **given), workplace(task))
+        place = replace(workplace(task), prompt_dir=given.pop("prompt_dir", None))
+        engine = LlmEngine(LLMSettings(checkpoint=str(checkpoint), **given), place)
         return engine.fit(train, development=[], seed=seed)
 
     return make
@@ -230,12 +232,12 @@ def test_ones_own_prompt_file_is_used_and_recorded(fit: Fit, tiny_llama: Path, t
     folder.mkdir()
     text = "[instruction]\nJudge.\n[question]\n{sentence}\n[labels]\nnegative: bad\npositive: good\n"
     (folder / "sst2.txt").write_text(text, encoding="utf-8")
-    classifier = fit(tiny_llama, prompt_dir=str(folder))
+    classifier = fit(tiny_llama, prompt_dir=folder)
     (prediction,) = classifier.predict([Question("q", {"sentence": "so {it} goes"})])
     assert prediction.prompt == "Judge.\n\nso {it} goes"
     assert classifier.facts.template["text"] == text
     with pytest.raises(PromptError):
-        fit(tiny_llama, prompt_dir=str(tmp_path / "nowhere"))
+        fit(tiny_llama, prompt_dir=tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize("answer_by", ["likelihood", "generation"])

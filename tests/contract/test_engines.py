@@ -1,0 +1,140 @@
+"""What every engine promises, whatever it is made of."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from beatingbert.engines.catalog import ENGINES, build_engine
+from beatingbert.engines.protocol import Classifier, EngineFacts, Workplace
+from beatingbert.tasks.catalog import find_task
+from beatingbert.tasks.example import Example
+from beatingbert.tasks.spec import Shape
+from tiny_tasks import entailment, questions_of, science, sentiment
+
+TASKS: dict[str, Callable[[int], list[Example]]] = {"sst2": sentiment, "rte": entailment, "arc_challenge": science}
+TRAIN_ROWS, QUESTIONS = 20, 9
+
+
+class Way(NamedTuple):
+    """One way of answering: an engine with settings, and the fixture of its checkpoint if it needs one."""
+
+    engine: str
+    settings: Mapping[str, Any] = {}
+    checkpoint: str | None = None
+
+
+WAYS = {
+    "majority": Way("majority"),
+    "linear": Way("linear"),
+    "encoder": Way("encoder", {"epochs": 1, "learning_rate": 1e-3}, "tiny_bert"),
+    "encoder without token types": Way("encoder", {"epochs": 1, "learning_rate": 1e-3}, "tiny_distilbert"),
+    "llm zero-shot": Way("llm", {}, "tiny_llama"),
+    "llm few-shot": Way("llm", {"shots": 2}, "tiny_gemma"),
+    "llm chat": Way("llm", {"shots": 2}, "tiny_qwen"),
+    "llm generation": Way("llm", {"answer_by": "generation"}, "tiny_llama"),
+    "llm sampling": Way("llm", {"answer_by": "generation", "temperature": 1.0, "shots": 2}, "tiny_qwen"),
+}
+CAN = [
+    (way, task)
+    for way in WAYS
+    for task in TASKS
+    if (way, task) not in {("linear", "arc_challenge"), ("encoder without token types", "arc_challenge")}
+]
+
+
+class Fitted(NamedTuple):
+    """A classifier with the rows it has learnt from and those it is asked about."""
+
+    way: Way
+    classifier: Classifier
+    workplace: Workplace
+    unseen: list[Example]
+
+
+@pytest.fixture(scope="module", params=CAN, ids=lambda pair: f"{pair[0]} on {pair[1]}")
+def fitted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Fitted:
+    name, task = request.param
+    way = WAYS[name]
+    settings: dict[str, Any] = dict(way.settings)
+    if way.checkpoint is not None:
+        folder: Path = request.getfixturevalue(way.checkpoint)
+        settings |= {"checkpoint": str(folder), "full_precision": True}
+    place = Workplace(task=find_task(task), folder=tmp_path_factory.mktemp("work"))
+    rows = TASKS[task](TRAIN_ROWS + QUESTIONS)
+    train, unseen = rows[:TRAIN_ROWS], rows[TRAIN_ROWS:]
+    return Fitted(
+        build_engine(way.engine, settings, place).fit(train[4:], development=train[:4], seed=99), place, unseen
+    )
+
+
+def test_every_engine_of_the_catalogue_is_under_contract() -> None:
+    assert {way.engine for way in WAYS.values()} == set(ENGINES)
+
+
+def test_there_is_one_prediction_per_question_in_their_order(fitted: Fitted) -> None:
+    for questions in (questions_of(fitted.unseen), questions_of(fitted.unseen)[::-1]):
+        predictions = fitted.classifier.predict(questions)
+        assert [one.question_id for one in predictions] == [question.id for question in questions]
+
+
+def test_a_label_is_one_of_the_questions_own_or_none(fitted: Fitted) -> None:
+    questions = questions_of(fitted.unseen)
+    for one, question in zip(fitted.classifier.predict(questions), questions, strict=True):
+        labels = fitted.workplace.task.labels_of(question)
+        assert one.label is None or one.label in labels
+        assert one.label is not None or one.reply is not None  # who names no label must show what was said instead
+
+
+def test_probabilities_cover_the_labels_and_sum_to_one(fitted: Fitted) -> None:
+    questions = questions_of(fitted.unseen)
+    for one, question in zip(fitted.classifier.predict(questions), questions, strict=True):
+        if one.probabilities is None:
+            assert one.reply is not None
+            continue
+        assert set(one.probabilities) == set(fitted.workplace.task.labels_of(question))
+        assert sum(one.probabilities.values()) == pytest.approx(1, abs=1e-6)
+        assert min(one.probabilities.values()) >= 0
+
+
+def test_no_questions_give_no_predictions(fitted: Fitted) -> None:
+    assert fitted.classifier.predict([]) == []
+
+
+def test_asking_twice_gives_the_same_predictions(fitted: Fitted) -> None:
+    questions = questions_of(fitted.unseen)
+    assert fitted.classifier.predict(questions) == fitted.classifier.predict(questions)
+
+
+def test_a_question_asked_alone_is_answered_the_same(fitted: Fitted) -> None:
+    if fitted.classifier.facts.notes.get("answer_by") == "generation":
+        pytest.skip("sampled replies depend on what else is drawn; greedy ones are held to it in their own tests")
+    questions = questions_of(fitted.unseen)
+    for one, question in zip(fitted.classifier.predict(questions), questions, strict=True):
+        (alone,) = fitted.classifier.predict([question])
+        assert (alone.label, alone.reply) == (one.label, one.reply)
+        assert alone.probabilities == pytest.approx(one.probabilities, abs=1e-4)
+
+
+def test_a_question_knows_no_label(fitted: Fitted) -> None:
+    for question in questions_of(fitted.unseen):
+        assert {field.name for field in dataclasses.fields(question)} == {"id", "texts", "choices"}
+        assert "label" not in question.texts
+        assert not hasattr(question, "__dict__")
+
+
+def test_the_facts_are_filled(fitted: Fitted) -> None:
+    facts = fitted.classifier.facts
+    assert isinstance(facts, EngineFacts)
+    if facts.checkpoint:
+        assert facts.parameters > 0
+        assert facts.disk_bytes > 0
+        assert len(facts.checkpoint["sha256"]) == 64
+
+
+def test_multiple_choice_is_among_the_shapes_under_contract() -> None:
+    assert {find_task(task).shape for task in TASKS} == set(Shape)

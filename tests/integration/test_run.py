@@ -1,0 +1,110 @@
+"""Tiny real models through one whole cell: from rows in a folder to a record on disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from tiny_tasks import sentiment
+
+from beatingbert.experiments.config import BERTConfig, LLMConfig
+from beatingbert.experiments.runner import run
+from beatingbert.runs.record import RunRecord
+from beatingbert.tasks.example import Example
+
+SHOWN = ("label", "probabilities", "reply", "prompt")
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.delenv("BEATINGBERT_DATA", raising=False)
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    folder = tmp_path / "data"
+    _write(folder / "sst2" / "train.jsonl", sentiment(60))
+    _write(folder / "sst2" / "validation.jsonl", sentiment(20, start=500))
+    return folder
+
+
+def _write(path: Path, examples: Sequence[Example]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = [
+        {"idx": at, **example.question.texts, "label": int(example.label == "positive")}
+        for at, example in enumerate(examples)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+@pytest.fixture
+def fine_tune(tiny_bert: Path, data_dir: Path) -> Callable[..., RunRecord]:
+    def make(**changes: Any) -> RunRecord:
+        given = {"num_epochs": 6, "learning_rate": 5e-3, "no_fp16": True} | changes
+        return run(BERTConfig(task="sst2", model_name=str(tiny_bert), data_dir=data_dir, **given))
+
+    return make
+
+
+@pytest.fixture
+def prompt(data_dir: Path) -> Callable[..., RunRecord]:
+    def make(checkpoint: Path, **changes: Any) -> RunRecord:
+        return run(LLMConfig(task="sst2", model_name=str(checkpoint), data_dir=data_dir, **changes))
+
+    return make
+
+
+def kept(record: RunRecord) -> pd.DataFrame:
+    assert record.folder is not None
+    return pd.read_parquet(record.folder / "predictions.parquet")
+
+
+def test_a_fine_tuned_encoder_learns_and_its_scores_are_those_of_its_predictions(
+    fine_tune: Callable[..., RunRecord],
+) -> None:
+    record = fine_tune()
+    rows = kept(record)
+    assert record.metrics["accuracy"]["value"] == pytest.approx((rows["prediction"] == rows["gold"]).mean())
+    assert record.metrics["accuracy"]["value"] >= 0.9
+    assert record.folder is not None
+    assert {path.name for path in (record.folder / "model").iterdir()} == {"best_model", "final_model"}
+    assert len(json.loads((record.folder / "history.json").read_text())) == 6
+
+
+def test_the_same_fine_tuning_gives_the_same_predictions_bit_for_bit(fine_tune: Callable[..., RunRecord]) -> None:
+    first, again, other = fine_tune(run_name="a"), fine_tune(run_name="b"), fine_tune(run_name="c", seed=7)
+    assert first.cell.id == again.cell.id != other.cell.id
+    pd.testing.assert_frame_equal(kept(first), kept(again), check_exact=True)
+    assert not kept(first).equals(kept(other))
+
+
+def test_a_saved_model_is_evaluated_to_the_same_predictions(fine_tune: Callable[..., RunRecord]) -> None:
+    trained = fine_tune()
+    assert trained.folder is not None
+    evaluated = fine_tune(mode="eval", model_path=str(trained.folder / "model" / "best_model"))
+    pd.testing.assert_frame_equal(kept(trained), kept(evaluated), check_exact=True)
+
+
+@pytest.mark.parametrize("fixture", ["tiny_llama", "tiny_gemma_that_forgets_bos", "tiny_qwen"])
+@pytest.mark.parametrize("shots", [0, 2])
+def test_a_prompted_model_gives_the_same_answers_twice_and_keeps_its_prompts(
+    request: pytest.FixtureRequest, prompt: Callable[..., RunRecord], fixture: str, shots: int
+) -> None:
+    checkpoint = request.getfixturevalue(fixture)
+    first, again = (prompt(checkpoint, num_few_shot=shots, run_name=name) for name in "ab")
+    pd.testing.assert_frame_equal(kept(first), kept(again), check_exact=True)
+    rows = kept(first)
+    assert rows["prompt"].str.count("Review:").eq(shots + 1).all()
+    assert first.metrics["accuracy"]["value"] == pytest.approx((rows["prediction"] == rows["gold"]).mean())
+
+
+def test_replies_that_name_no_label_are_wrong_and_counted(tiny_llama: Path, prompt: Callable[..., RunRecord]) -> None:
+    record = prompt(tiny_llama, answer_by="generation")
+    assert kept(record)["prediction"].isna().all()
+    assert record.metrics["accuracy"]["value"] == 0

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+
+from beatingbert.engines.linear import STRENGTHS, LinearClassifier, LinearEngine, LinearSettings
+from beatingbert.engines.protocol import Workplace
+from beatingbert.errors import NotAvailableError, SettingsError, TooFewExamplesError
+from beatingbert.tasks.example import Example, Question
+from tiny_tasks import entailment, questions_of, sentiment
+
+TRAIN, DEVELOPMENT, UNSEEN = sentiment(40), sentiment(20, start=300), sentiment(30, start=600)
+Fit = Callable[..., LinearClassifier]
+
+
+@pytest.fixture
+def fit(workplace: Callable[[str], Workplace]) -> Fit:
+    def make(
+        train: list[Example] = TRAIN, development: list[Example] = DEVELOPMENT, task: str = "sst2", **settings: int
+    ) -> LinearClassifier:
+        engine = LinearEngine(LinearSettings(**settings), workplace(task))
+        return engine.fit(train, development=development, seed=99)
+
+    return make
+
+
+def texts_of(examples: list[Example]) -> list[str]:
+    return ["\n".join(example.question.texts.values()) for example in examples]
+
+
+@pytest.mark.parametrize(("max_ngram", "min_count"), [(1, 1), (2, 1), (2, 3)])
+def test_probabilities_are_those_of_scikit_learn(fit: Fit, max_ngram: int, min_count: int) -> None:
+    words = TfidfVectorizer(
+        ngram_range=(1, max_ngram), min_df=min_count, sublinear_tf=True, token_pattern=r"(?u)\b\w+\b|[!?]"
+    )
+    model = LogisticRegression(C=1.0, max_iter=1000)
+    model.fit(words.fit_transform(texts_of(TRAIN)), [example.label for example in TRAIN])
+    expected = model.predict_proba(words.transform(texts_of(UNSEEN)))
+    classifier = fit(development=[], max_ngram=max_ngram, min_count=min_count)
+    for one, row in zip(classifier.predict(questions_of(UNSEEN)), expected, strict=True):
+        assert one.probabilities == pytest.approx(dict(zip(model.classes_, row, strict=True)), abs=1e-6)
+        assert one.label == model.classes_[np.argmax(row)]
+    assert classifier.facts.notes["features"] == len(words.vocabulary_)
+
+
+def test_the_strength_that_is_best_on_development_is_kept(fit: Fit) -> None:
+    rng = np.random.default_rng(0)
+    noisy = [
+        Example(example.question, example.label if rng.random() > 0.3 else "negative") for example in sentiment(80)
+    ]
+    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b|[!?]")
+    seen, held = words.fit_transform(texts_of(noisy)), words.transform(texts_of(DEVELOPMENT))
+    gold = [example.label for example in DEVELOPMENT]
+    scores = [
+        LogisticRegression(C=strength, max_iter=1000).fit(seen, [row.label for row in noisy]).score(held, gold)
+        for strength in STRENGTHS
+    ]
+    assert len(set(scores)) > 1
+    assert fit(train=noisy).facts.notes["inverse_regularisation"] == STRENGTHS[int(np.argmax(scores))]
+
+
+def test_without_development_the_strength_is_one(fit: Fit) -> None:
+    assert fit(development=[]).facts.notes["inverse_regularisation"] == 1.0
+
+
+def test_both_texts_of_a_pair_are_read(fit: Fit) -> None:
+    rows = entailment(20)
+    predictions = fit(train=rows, development=[], task="rte").predict(questions_of(rows))
+    assert [one.label for one in predictions] == [row.label for row in rows]
+
+
+def test_a_question_of_unknown_words_is_answered_all_the_same(fit: Fit) -> None:
+    (one,) = fit().predict([Question("q", {"sentence": "zzz"})])
+    assert one.label in ("negative", "positive")
+
+
+def test_train_rows_of_one_label_are_refused(fit: Fit) -> None:
+    with pytest.raises(TooFewExamplesError, match=r"needs two labels in train, found \['positive'\]"):
+        fit(train=[example for example in TRAIN if example.label == "positive"])
+
+
+def test_multiple_choice_is_not_available(workplace: Callable[[str], Workplace]) -> None:
+    with pytest.raises(NotAvailableError, match="'arc_challenge' is multiple choice"):
+        LinearEngine(LinearSettings(), workplace("arc_challenge"))
+
+
+@pytest.mark.parametrize("settings", [{"max_ngram": 0}, {"min_count": 0}])
+def test_a_setting_out_of_range_is_refused(settings: dict[str, int]) -> None:
+    with pytest.raises(SettingsError, match="must be at least 1"):
+        LinearSettings(**settings)
