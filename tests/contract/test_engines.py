@@ -67,9 +67,8 @@ def fitted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     place = Workplace(task=find_task(task), folder=tmp_path_factory.mktemp("work"))
     rows = TASKS[task](TRAIN_ROWS + QUESTIONS)
     train, unseen = rows[:TRAIN_ROWS], rows[TRAIN_ROWS:]
-    return Fitted(
-        build_engine(way.engine, settings, place).fit(train[4:], development=train[:4], seed=99), place, unseen
-    )
+    classifier = build_engine(way.engine, settings, place).fit(train[4:], development=train[:4], seed=99)
+    return Fitted(way, classifier, place, unseen)
 
 
 def test_every_engine_of_the_catalogue_is_under_contract() -> None:

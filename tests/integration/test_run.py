@@ -9,14 +9,12 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from tiny_tasks import sentiment
 
 from beatingbert.experiments.config import BERTConfig, LLMConfig
 from beatingbert.experiments.runner import run
 from beatingbert.runs.record import RunRecord
 from beatingbert.tasks.example import Example
-
-SHOWN = ("label", "probabilities", "reply", "prompt")
+from tiny_tasks import sentiment
 
 
 @pytest.fixture(autouse=True)
@@ -70,7 +68,7 @@ def test_a_fine_tuned_encoder_learns_and_its_scores_are_those_of_its_predictions
 ) -> None:
     record = fine_tune()
     rows = kept(record)
-    assert record.metrics["accuracy"]["value"] == pytest.approx((rows["prediction"] == rows["gold"]).mean())
+    assert record.metrics["accuracy"]["value"] == pytest.approx((rows["label"] == rows["gold"]).mean())
     assert record.metrics["accuracy"]["value"] >= 0.9
     assert record.folder is not None
     assert {path.name for path in (record.folder / "model").iterdir()} == {"best_model", "final_model"}
@@ -97,14 +95,21 @@ def test_a_prompted_model_gives_the_same_answers_twice_and_keeps_its_prompts(
     request: pytest.FixtureRequest, prompt: Callable[..., RunRecord], fixture: str, shots: int
 ) -> None:
     checkpoint = request.getfixturevalue(fixture)
-    first, again = (prompt(checkpoint, num_few_shot=shots, run_name=name) for name in "ab")
+    first, again = (
+        prompt(checkpoint, mode="few-shot" if shots else "zero-shot", num_few_shot=shots, run_name=name)
+        for name in "ab"
+    )
     pd.testing.assert_frame_equal(kept(first), kept(again), check_exact=True)
     rows = kept(first)
-    assert rows["prompt"].str.count("Review:").eq(shots + 1).all()
-    assert first.metrics["accuracy"]["value"] == pytest.approx((rows["prediction"] == rows["gold"]).mean())
+    assert first.folder is not None
+    lines = (first.folder / "prompts" / "prompts.jsonl").read_text(encoding="utf-8").splitlines()
+    prompts = {row["id"]: row["prompt"] for row in map(json.loads, lines)}
+    assert len(prompts) == len(rows)
+    assert {text.count("Review:") for text in prompts.values()} == {shots + 1}
+    assert first.metrics["accuracy"]["value"] == pytest.approx((rows["label"] == rows["gold"]).mean())
 
 
 def test_replies_that_name_no_label_are_wrong_and_counted(tiny_llama: Path, prompt: Callable[..., RunRecord]) -> None:
     record = prompt(tiny_llama, answer_by="generation")
-    assert kept(record)["prediction"].isna().all()
+    assert kept(record)["label"].isna().all()
     assert record.metrics["accuracy"]["value"] == 0
