@@ -116,6 +116,8 @@ class EncoderEngine:
             tokenizer = AutoTokenizer.from_pretrained(checkpoint.path)
             # fp32 master weights whatever the file holds: training in fp16 by accident loses small updates
             model = auto.from_pretrained(checkpoint.path, config=config, dtype=torch.float32)
+        # A decoder's head reads the last token that is no padding, so it must know which token we pad with.
+        model.config.get_text_config().pad_token_id = padding_token(tokenizer)
         model.to(device).eval()
         facts = EngineFacts(
             load_seconds=time.perf_counter() - started,
@@ -142,6 +144,12 @@ class EncoderEngine:
             )
 
 
+def padding_token(tokenizer: Any) -> int:
+    """The id to pad with: the tokenizer's own, else its end token, which no text holds either."""
+    candidates = (tokenizer.pad_token_id, tokenizer.eos_token_id, 0)
+    return next(int(candidate) for candidate in candidates if candidate is not None)
+
+
 def longest_input(config: Any, tokenizer: Any) -> int:
     """Most tokens that a checkpoint can read: the smaller of what its positions and its tokenizer allow."""
     positions = getattr(config, "max_position_embeddings", None) or 512
@@ -159,7 +167,7 @@ class EncoderClassifier:
         self.model = model
         self.tokenizer = tokenizer
         self.facts = facts
-        self.pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+        self.pad_id = padding_token(tokenizer)
         self._task = task
         self._max_length = max_length
         self._workplace = workplace

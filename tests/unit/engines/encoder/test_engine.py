@@ -11,7 +11,7 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from beatingbert.engines.encoder.engine import EncoderClassifier, EncoderEngine, longest_input
+from beatingbert.engines.encoder.engine import EncoderClassifier, EncoderEngine, longest_input, padding_token
 from beatingbert.engines.encoder.settings import EncoderSettings
 from beatingbert.engines.hush import hushed
 from beatingbert.engines.protocol import Workplace
@@ -27,7 +27,7 @@ ROWS = {"sst2": sentiment, "rte": entailment, "arc_challenge": science}
 def train(checkpoint: Path, place: Workplace, rows: list[Example], **settings: Any) -> EncoderClassifier:
     given = {"epochs": 1, "full_precision": True, "learning_rate": 1e-3} | settings
     engine = EncoderEngine(EncoderSettings(checkpoint=str(checkpoint), **given), place)
-    return engine.fit(rows, development=rows[:8], seed=99)
+    return engine.fit(rows, development=rows, seed=99)
 
 
 def reload(folder: Path, place: Workplace) -> EncoderClassifier:
@@ -129,11 +129,31 @@ def test_a_classifier_cannot_answer_multiple_choice(
         reload(trained[1] / "best_model", workplace("arc_challenge"))
 
 
-def test_a_causal_model_can_be_fine_tuned_where_transformers_has_a_head_for_it(
+@pytest.mark.parametrize("fixture", ["tiny_llama", "tiny_gemma", "tiny_qwen", "tiny_gpt2"])
+def test_a_causal_model_is_fine_tuned_with_a_head_on_its_last_token(
+    request: pytest.FixtureRequest, workplace: Callable[[str], Workplace], fixture: str
+) -> None:
+    """Whatever its batch is padded to: the head must not read padding."""
+    place, rows = workplace("sst2"), sentiment(64)
+    classifier = train(request.getfixturevalue(fixture), place, rows, epochs=12, learning_rate=5e-3)
+    predictions = classifier.predict(questions_of(rows))
+    assert sum(one.label == row.label for one, row in zip(predictions, rows, strict=True)) >= 58
+    for one, row in zip(predictions, rows, strict=True):
+        (alone,) = classifier.predict([row.question])
+        assert alone.probabilities == pytest.approx(one.probabilities, abs=1e-5)
+    assert reload(place.folder / "model" / "best_model", place).predict(questions_of(rows)) == predictions
+
+
+def test_a_causal_model_cannot_be_fine_tuned_for_multiple_choice(
     tiny_llama: Path, workplace: Callable[[str], Workplace]
 ) -> None:
     with pytest.raises(CheckpointError, match="no multiple-choice head"):
         train(tiny_llama, workplace("arc_challenge"), science(8))
+
+
+@pytest.mark.parametrize(("pad", "end", "chosen"), [(5, 7, 5), (0, 7, 0), (None, 7, 7), (None, 0, 0), (None, None, 0)])
+def test_padding_is_the_tokenizers_own_or_its_end_token(pad: int | None, end: int | None, chosen: int) -> None:
+    assert padding_token(SimpleNamespace(pad_token_id=pad, eos_token_id=end)) == chosen
 
 
 def test_token_types_follow_the_model(

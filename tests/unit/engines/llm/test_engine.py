@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -168,6 +170,18 @@ def test_the_settings_of_writing_reach_the_model(fit: Fit, tiny_llama: Path, mon
     classifier.predict(QUESTIONS)
     assert [len(call["input_ids"]) for call in calls] == [4, 3]
     assert {(call["max_new_tokens"], call["temperature"], call["do_sample"]) for call in calls} == {(3, 0.5, True)}
+
+
+def test_replies_do_not_obey_a_checkpoints_own_decoding_habits(fit: Fit, tiny_llama: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_llama, tmp_path / "with-habits")
+    habits = json.loads((folder / "generation_config.json").read_text())
+    habits |= {"repetition_penalty": 3.0, "no_repeat_ngram_size": 1}
+    (folder / "generation_config.json").write_text(json.dumps(habits))
+    replies = [
+        [one.reply for one in fit(checkpoint, answer_by="generation").predict(QUESTIONS)]
+        for checkpoint in (tiny_llama, folder)
+    ]
+    assert replies[0] == replies[1]
 
 
 def test_temperature_zero_is_greedy(fit: Fit, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
