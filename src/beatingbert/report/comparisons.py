@@ -23,14 +23,17 @@ class Claim:
 
     Attributes:
         first, second: the runs.
-        gap: accuracy of the first minus that of the second, with a paired bootstrap interval.
+        gap: accuracy of the first minus that of the second, with a paired bootstrap interval, widened by Bonferroni so
+            that all intervals of claims made together hold at once.
         p_value: exact McNemar test, corrected by Holm for all claims made together.
+        made_together: how many claims that is.
     """
 
     first: RunRecord
     second: RunRecord
     gap: Interval
     p_value: float
+    made_together: int
 
     @property
     def holds(self) -> bool:
@@ -40,12 +43,16 @@ class Claim:
     def sentence(self) -> str:
         """The claim in words, never more than the numbers carry."""
         names = [f"{record.model} ({describe(record)})" for record in (self.first, self.second)]
-        gap = 100 * self.gap.value
-        interval = f"95 % interval {100 * self.gap.low:+.1f} to {100 * self.gap.high:+.1f}, p = {self.p_value:.2g}"
-        if not self.holds:
-            return f"No difference can be claimed between {names[0]} and {names[1]}: {gap:+.1f} points ({interval})."
-        ahead, behind = names if gap > 0 else reversed(names)
-        return f"{ahead} leads {behind} by {abs(gap):.1f} points ({interval})."
+        gap, low, high = (100 * value for value in (self.gap.value, self.gap.low, self.gap.high))
+        if self.holds and gap < 0:  # the one who leads is named first, with a positive lead
+            names.reverse()
+            gap, low, high = -gap, -high, -low
+        interval = f"95 % interval {low:+.1f} to {high:+.1f}, p = {self.p_value:.2g}"
+        if self.made_together > 1:
+            interval += f"; both corrected for {self.made_together} comparisons"
+        if self.holds:
+            return f"{names[0]} leads {names[1]} by {gap:.1f} points ({interval})."
+        return f"No difference can be claimed between {names[0]} and {names[1]}: {gap:+.1f} points ({interval})."
 
 
 def compare(first: RunRecord, others: Sequence[RunRecord]) -> list[Claim]:
@@ -64,13 +71,14 @@ def compare(first: RunRecord, others: Sequence[RunRecord]) -> list[Claim]:
                 "data, seed and --max_eval_samples"
             )
         pairs.append(([own[key] for key in own], [theirs[key] for key in own]))
+    level = 1 - (1 - LEVEL) / max(1, len(others))
     gaps, p_values = [], []
     for one, two in pairs:
         first_right, second_right = _as_booleans(one), _as_booleans(two)
-        gaps.append(accuracy_gap(first_right, second_right, level=LEVEL, draws=DRAWS, seed=SEED))
+        gaps.append(accuracy_gap(first_right, second_right, level=level, draws=DRAWS, seed=SEED))
         p_values.append(mcnemar_exact(first_right, second_right))
     return [
-        Claim(first=first, second=other, gap=gap, p_value=p_value)
+        Claim(first=first, second=other, gap=gap, p_value=p_value, made_together=len(others))
         for other, gap, p_value in zip(others, gaps, holm(p_values), strict=True)
     ]
 

@@ -32,6 +32,16 @@ def test_who_leads_is_named_first_whoever_was_asked_about(make_run: MakeRun) -> 
     (claim,) = compare(make_run("gemma", SECOND), [make_run("bert", FIRST)])
     assert claim.gap.value == -0.5
     assert claim.sentence().startswith("bert (fine-tuned on 3,600) leads gemma (fine-tuned on 3,600) by 50.0 points")
+    assert f"interval {-100 * claim.gap.high:+.1f} to {-100 * claim.gap.low:+.1f}" in claim.sentence()
+
+
+def test_intervals_of_claims_made_together_are_wider_and_say_so(make_run: MakeRun) -> None:
+    others = [make_run(name, SECOND) for name in ("gemma", "qwen", "smollm2")]
+    (alone,) = compare(make_run("bert", FIRST), others[:1])
+    together = compare(make_run("bert again", FIRST), others)
+    assert all(claim.gap.high - claim.gap.low > alone.gap.high - alone.gap.low for claim in together)
+    assert "both corrected for 3 comparisons" in together[0].sentence()
+    assert "corrected" not in alone.sentence()
 
 
 def test_the_p_value_is_scipys_exact_binomial_test(make_run: MakeRun) -> None:
