@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -53,3 +56,11 @@ def live(title: str) -> Iterator[LiveProgress]:
     )
     with Progress(*columns, console=err, transient=True, disable=not sys.stderr.isatty()) as bars:
         yield LiveProgress(bars, title)
+
+
+def quiet_libraries() -> None:
+    """Nobody who compares models needs to read that a library will rename an argument next year."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    warnings.filterwarnings("ignore", module=r"(transformers|torch|huggingface_hub|datasets|accelerate)\b.*")
+    logging.getLogger("transformers").setLevel(logging.ERROR)

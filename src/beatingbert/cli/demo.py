@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from multiprocessing import get_context
 from pathlib import Path
 
 from rich.markup import escape
 
 from beatingbert.checkpoints.reference import describe_download
-from beatingbert.cli.console import out
+from beatingbert.cli.console import out, quiet_libraries
 from beatingbert.cli.run import print_leaderboard, run_live
 from beatingbert.errors import UsageError
 from beatingbert.experiments.config import BERTConfig, LinearConfig, LLMConfig, MajorityConfig, RunConfig
@@ -52,7 +54,7 @@ class Demo:
         records = []
         for number, (title, config) in enumerate(contestants, start=1):
             step = time.monotonic()
-            record = run_live(config, title=title)
+            record = run_apart(config, title)
             accuracy = 100 * record.metrics["accuracy"]["value"]
             spent = duration(time.monotonic() - step)
             out.print(f"{number}/{len(contestants)} {escape(title)}: accuracy {accuracy:.1f} ({spent})")
@@ -93,6 +95,17 @@ class Demo:
                 LLMConfig(model_name=GEMMA, mode="few-shot", **common("gemma-3-270m_few_shot_k5")),  # type: ignore[arg-type]
             ),
         ]
+
+
+def run_apart(config: RunConfig, title: str) -> RunRecord:
+    """Do one run in a process of its own, so that its memory is its own and not what earlier runs left behind."""
+    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as process:
+        return process.submit(_run_quietly, config, title).result()
+
+
+def _run_quietly(config: RunConfig, title: str) -> RunRecord:
+    quiet_libraries()
+    return run_live(config, title=title, announce=False)
 
 
 def _announce(max_samples: int, max_eval_samples: int) -> None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import sys
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import tyro
 from rich.markup import escape
 
-from beatingbert.cli.console import err
+from beatingbert.cli.console import err, quiet_libraries
 from beatingbert.cli.demo import Demo
 from beatingbert.cli.report import Report
 from beatingbert.cli.run import run_and_tell
@@ -83,7 +80,8 @@ def guarded(command: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int
     """Run a command; failures that can be foreseen become one message and their exit status."""
     arguments = [argument for argument in argv if argument != DEBUG]
     debug = len(arguments) < len(argv)
-    _quiet_libraries(debug)
+    if not debug:
+        quiet_libraries()
     try:
         return command(arguments)
     except BeatingBertError as error:
@@ -96,13 +94,3 @@ def guarded(command: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int
             raise
         err.print("\nstopped. What was not finished does not count as a result; finished runs are kept.")
         return INTERRUPTED
-
-
-def _quiet_libraries(debug: bool) -> None:
-    """Nobody who compares models needs to read that a library will rename an argument next year."""
-    if debug:
-        return
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    warnings.filterwarnings("ignore", module=r"(transformers|torch|huggingface_hub|datasets|accelerate)\b.*")
-    logging.getLogger("transformers").setLevel(logging.ERROR)

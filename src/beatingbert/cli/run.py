@@ -29,10 +29,10 @@ def run_and_tell(config: RunConfig) -> int:
     return 0
 
 
-def run_live(config: RunConfig, *, title: str | None = None) -> RunRecord:
-    """Do one run with live progress, after telling what it will download."""
+def run_live(config: RunConfig, *, title: str | None = None, announce: bool = True) -> RunRecord:
+    """Do one run with live progress, after telling what it will download unless that has been told already."""
     notice = describe_download(config.model)
-    if notice:
+    if notice and announce:
         err.print(escape(notice))
     with live(title or f"{config.model} on {config.task}") as progress:
         return run(config, progress=progress)
