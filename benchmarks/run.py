@@ -146,7 +146,7 @@ def main() -> int:
     parser.add_argument("--data_dir", type=Path, default=os.environ.get("BEATINGBERT_DATA"), help="folder of the data")
     parser.add_argument("--rows", type=int, default=200, help="SST-2 validation rows to score (default 200)")
     arguments = parser.parse_args()
-    out = Console(highlight=False)
+    out = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
     if arguments.data_dir is None:
         out.print("no data: give --data_dir DIR or BEATINGBERT_DATA, with sst2/train and sst2/validation in it")
         return 2
