@@ -243,16 +243,3 @@ def choose_max_tokens(model: Any) -> int:
 
         free, most = int(psutil.virtual_memory().available), 1024  # more does not make a processor faster
     return max(FEWEST_TOKENS, min(most, free // 4 // per_token))
-
-
-def score_labels(
-    model: Any,
-    tokenizer: Any,
-    asked: Sequence[Asked],
-    *,
-    bos: Sequence[int],
-    batch_size: int | None = None,
-    on_batch: Callable[[int, int], None] = lambda done, total: None,
-) -> list[Scored]:
-    """Score every label of every question once, without a prefix that is kept; see `Scorer`."""
-    return Scorer(model, tokenizer, bos=bos, batch_size=batch_size).score(asked, on_batch=on_batch)
