@@ -17,6 +17,7 @@ from beatingbert.engines.hush import hushed
 from beatingbert.engines.llm.generate import drop_decoding_habits, write_replies
 from beatingbert.engines.llm.likelihood import Scored, Scorer
 from beatingbert.engines.llm.settings import LLMSettings
+from beatingbert.engines.llm.window import window
 from beatingbert.engines.llm.wording import Asked, Wording, opening_tokens, wants_chat
 from beatingbert.engines.protocol import EngineFacts, Workplace
 from beatingbert.errors import CheckpointError
@@ -99,15 +100,6 @@ def causal_config(checkpoint: Checkpoint) -> Any:
             "fine-tune this one with run_bert.py"
         )
     return config
-
-
-def window(config: Any) -> int:
-    """Most tokens that the model reads at once."""
-    text_config = config.get_text_config()
-    for name in ("max_position_embeddings", "n_positions"):  # GPT-2's name for it is the second
-        if getattr(text_config, name, None):
-            return int(getattr(text_config, name))
-    return 1 << 30  # models without positions (ALiBi, recurrent ones) have no window
 
 
 class LlmClassifier:
