@@ -57,6 +57,20 @@ def split_at_boundary(prompt: Sequence[int], whole: Sequence[Sequence[int]]) -> 
     return min(shared, min(map(len, whole)) - 1)
 
 
+def split_asked(tokenizer: Any, one: Asked, bos: Sequence[int]) -> tuple[list[int], list[list[int]]]:
+    """The ids of a question's context, `bos` included, and of each of its labels, in their order.
+
+    Whoever trains a model on its answers must split them here too, so that it learns what will be scored.
+    """
+    texts = [one.text, *(one.text + answer for answer in one.answers.values())]
+    prompt, *whole = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+    shared = split_at_boundary(prompt, whole)
+    context = [*bos, *prompt[:shared]]
+    if not context:
+        raise BeatingBertError(f"nothing comes before the first scored token of the prompt {one.text!r}")
+    return context, [ids[shared:] for ids in whole]
+
+
 class Scorer:
     """Scores labels with one model.
 
@@ -138,16 +152,11 @@ class Scorer:
             yield from (_collect(one, trees[at], values[at]) for at, one in enumerate(chunk))
 
     def _tree(self, one: Asked) -> Tree:
-        texts = [one.text, *(one.text + answer for answer in one.answers.values())]
-        prompt, *whole = self._tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
-        shared = split_at_boundary(prompt, whole)
-        context = [*self._bos, *prompt[:shared]]
-        if not context:
-            raise BeatingBertError(f"nothing comes before the first scored token of the prompt {one.text!r}")
-        tree = grow(context, [ids[shared:] for ids in whole])
+        context, labels = split_asked(self._tokenizer, one, self._bos)
+        tree = grow(context, labels)
         if max(tree.depths) >= self._window:
             raise SettingsError(
-                f"a prompt of {len(context)} tokens with an answer of {max(map(len, whole)) - shared} does not fit the "
+                f"a prompt of {len(context)} tokens with an answer of {max(map(len, labels))} does not fit the "
                 f"model, which reads {self._window} at once; cut it before scoring (--max_length), use fewer "
                 f"demonstrations, or choose a checkpoint with a longer window. It begins {one.text[:60]!r}"
             )
