@@ -86,7 +86,10 @@ def softmax(scores: Mapping[str, float]) -> dict[str, float]:
 
 
 def estimate(kind: str, log_likelihoods: Sequence[Mapping[str, float]]) -> Calibration:
-    """The bias from what was scored for `questions_to_estimate_on`.
+    """The bias from what was scored for `questions_to_estimate_on`; each question counts the same.
+
+    Probabilities are therefore made to sum to 1 over the labels before they are averaged, however little of the whole
+    vocabulary's probability a question leaves to the labels.
 
     Args:
         kind: "contextual" or "batch".
