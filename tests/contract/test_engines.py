@@ -37,10 +37,14 @@ WAYS = {
     "llm zero-shot": Way("llm", {}, "tiny_llama"),
     "llm few-shot": Way("llm", {"shots": 2}, "tiny_gemma"),
     "llm chat": Way("llm", {"shots": 2}, "tiny_qwen"),
+    "llm contextual calibration": Way("llm", {"calibration": "contextual"}, "tiny_llama"),
+    "llm batch calibration": Way("llm", {"shots": 2, "calibration": "batch"}, "tiny_qwen"),
     "llm generation": Way("llm", {"answer_by": "generation"}, "tiny_llama"),
     "llm sampling": Way("llm", {"answer_by": "generation", "temperature": 1.0, "shots": 2}, "tiny_qwen"),
 }
-CANNOT = {(way, "arc_challenge") for way in ("linear", "encoder without token types", "encoder from a decoder")}
+NO_CHOICE = ("linear", "encoder without token types", "encoder from a decoder")
+NO_CHOICE += ("llm contextual calibration", "llm batch calibration")
+CANNOT = {(way, "arc_challenge") for way in NO_CHOICE}
 CAN = [(way, task) for way in WAYS for task in TASKS if (way, task) not in CANNOT]
 
 

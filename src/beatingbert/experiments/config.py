@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import tyro
 
+from beatingbert.engines.llm.calibration import refuse_positions
 from beatingbert.errors import NotAvailableError, SettingsError
 from beatingbert.tasks.catalog import find_task
 
@@ -173,6 +174,8 @@ class LLMConfig(RunConfig):
         answer_by: 'likelihood' takes the label whose words are most likely; 'generation' lets the model write and
             reads the reply strictly. Default: likelihood.
         chat_template: 'auto' uses the tokenizer's chat template where there is one.
+        calibration: Takes the prompt's own bias out of the label probabilities: 'contextual' as content-free texts show
+            it, 'batch' as up to 128 unlabelled development or train questions do. Not for multiple choice.
         prompt_dir: Folder with prompt files of your own (TASK.txt; see 'beatingbert show prompts').
         no_fp16: Compute in full fp32 even where the hardware has a faster format.
         lora_rank: Rank of the adapter, in lora mode.
@@ -192,6 +195,7 @@ class LLMConfig(RunConfig):
     max_length: int = 2048
     answer_by: Literal["likelihood", "generation"] | None = None
     chat_template: Literal["auto", "always", "never"] = "auto"
+    calibration: Literal["none", "contextual", "batch"] = "none"
     prompt_dir: Path | None = None
     no_fp16: bool = False
     lora_rank: int = 16
@@ -215,6 +219,12 @@ class LLMConfig(RunConfig):
                 f"--mode few-shot needs at least one demonstration, got --num_few_shot {self.num_few_shot}; "
                 "use --mode zero-shot for none"
             )
+        refuse_positions(self.calibration, find_task(self.task))
+        if self.calibration == "batch" and self.select_on == "validation":
+            raise SettingsError(
+                "--calibration batch with --select_on validation would be estimated on the rows that are reported; "
+                "leave --select_on out, so that a development part is carved from train"
+            )
 
     @property
     def shots(self) -> int:
@@ -233,8 +243,8 @@ class LLMConfig(RunConfig):
 
     @property
     def needs_train(self) -> bool:
-        """Only to draw demonstrations."""
-        return self.shots > 0
+        """To draw demonstrations, and unlabelled questions for batch calibration."""
+        return self.shots > 0 or self.calibration == "batch"
 
     @property
     def prompt_folder(self) -> Path | None:
@@ -253,6 +263,7 @@ class LLMConfig(RunConfig):
             "max_length": self.max_length,
             "full_precision": self.no_fp16,
             "chat_template": self.chat_template,
+            "calibration": self.calibration,
         }
 
 

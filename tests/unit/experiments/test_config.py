@@ -41,6 +41,7 @@ LLM: dict[str, Any] = EVERY_RUN | {
     "max_length": 512,
     "answer_by": "generation",
     "chat_template": "never",
+    "calibration": "contextual",
     "no_fp16": True,
 }
 LINEAR: dict[str, Any] = EVERY_RUN | {"max_ngram": 3, "min_count": 2}
@@ -181,6 +182,11 @@ def refused(config_type: type[RunConfig], **settings: Any) -> str:
         (LLMConfig, {"temperature": 0.5, "answer_by": "likelihood"}, "temperature"),
         (LLMConfig, {"temperature": -0.5}, "temperature"),
         (LLMConfig, {"batch_size": 0}, "batch_size"),
+        (LLMConfig, {"calibration": "batch", "temperature": 0.5}, "--answer_by likelihood"),
+        (LLMConfig, {"calibration": "contextual", "answer_by": "generation"}, "--answer_by likelihood"),
+        (LLMConfig, {"calibration": "batch", "task": "arc_challenge"}, "positions of each question's own choices"),
+        (LLMConfig, {"calibration": "contextual", "task": "hellaswag"}, "leave --calibration out"),
+        (LLMConfig, {"calibration": "batch", "select_on": "validation"}, "on the rows that are reported"),
         (LinearConfig, {"max_ngram": 0}, "max_ngram"),
         (MajorityConfig, {"max_samples": 0}, "--max_samples"),
         (MajorityConfig, {"max_eval_samples": -1}, "--max_eval_samples"),

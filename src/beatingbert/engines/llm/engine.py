@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -14,6 +13,13 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 from beatingbert.checkpoints.device import best_device, choose_precision, set_threads
 from beatingbert.checkpoints.reference import Checkpoint, resolve
 from beatingbert.engines.hush import hushed
+from beatingbert.engines.llm.calibration import (
+    Calibration,
+    estimate,
+    questions_to_estimate_on,
+    refuse_positions,
+    softmax,
+)
 from beatingbert.engines.llm.generate import drop_decoding_habits, write_replies
 from beatingbert.engines.llm.likelihood import Scored, Scorer
 from beatingbert.engines.llm.settings import LLMSettings
@@ -38,11 +44,12 @@ class LlmEngine:
     """Loads a checkpoint and draws the demonstrations; nothing is trained."""
 
     def __init__(self, settings: LLMSettings, workplace: Workplace) -> None:
+        refuse_positions(settings.calibration, workplace.task)
         self._settings = settings
         self._workplace = workplace
 
     def fit(self, train: Sequence[Example], *, development: Sequence[Example], seed: int) -> LlmClassifier:
-        """Draw demonstrations from `train` (none for zero-shot) and load the model."""
+        """Draw demonstrations from `train` (none for zero-shot), load the model and calibrate it where asked to."""
         settings, task = self._settings, self._workplace.task
         template = load_template(task, self._workplace.prompt_dir)
         demonstrations = draw_demonstrations(task, train, settings.shots, seed=seed)
@@ -87,7 +94,15 @@ class LlmEngine:
                 "demonstrations": [example.question.id for example in demonstrations.shown],
             },
         )
-        return LlmClassifier(model, tokenizer, wording, settings, facts, self._workplace, seed)
+        classifier = LlmClassifier(model, tokenizer, wording, settings, facts, self._workplace, seed)
+        if settings.calibration != "none":
+            shown = demonstrations.shown
+            classifier.calibrate(
+                questions_to_estimate_on(
+                    settings.calibration, task, train=train, development=development, shown=shown, seed=seed
+                )
+            )
+        return classifier
 
 
 def causal_config(checkpoint: Checkpoint) -> Any:
@@ -123,6 +138,7 @@ class LlmClassifier:
         self._settings = settings
         self._workplace = workplace
         self._seed = seed
+        self._calibration: Calibration | None = None
         self._scorer = Scorer(
             model, tokenizer, bos=wording.bos, opening=wording.opening(), batch_size=settings.batch_size
         )
@@ -132,6 +148,22 @@ class LlmClassifier:
                 "reads_shared_prefix_once": self._scorer.is_packed,
                 "max_tokens_per_pass": self._scorer.max_tokens,
             }
+
+    def calibrate(self, source: Mapping[str, Sequence[Question]]) -> None:
+        """Estimate the prompt's bias once, from questions by the part that they come from, and record it."""
+        started = time.perf_counter()
+        scored = self._scorer.score(
+            [self.wording.ask(question) for part in source.values() for question in part],
+            on_batch=lambda done, total: self._workplace.progress("calibrating", done, total),
+        )
+        self._calibration = estimate(self._settings.calibration, [one.log_likelihood for one in scored])
+        self.facts.notes["calibration"] = {
+            "kind": self._settings.calibration,
+            **self._calibration.to_json(),
+            "estimated_on": {part: len(questions) for part, questions in source.items()},
+            "seed": self._seed,
+            "seconds": time.perf_counter() - started,
+        }
 
     def predict(self, questions: Sequence[Question]) -> list[Prediction]:
         """One answer per question, in the order given."""
@@ -163,11 +195,11 @@ class LlmClassifier:
     def _probabilities(self, scored: Scored, asked: Asked) -> dict[str, float]:
         """Softmax over the labels; endings of different length are compared per byte, as is usual for them."""
         scores = scored.log_likelihood
+        if self._calibration is not None:
+            return self._calibration.probabilities(scores)
         if self._workplace.task.shape is Shape.CHOICE:
             scores = {label: value / len(asked.answers[label].encode()) for label, value in scores.items()}
-        top = max(scores.values())
-        weights = {label: math.exp(value - top) for label, value in scores.items()}
-        return {label: weight / sum(weights.values()) for label, weight in weights.items()}
+        return softmax(scores)
 
     def _by_generation(self, questions: Sequence[Question], asked: Sequence[Asked]) -> list[Prediction]:
         replies = write_replies(

@@ -8,6 +8,7 @@ from beatingbert.errors import SettingsError
 
 ANSWER_BY = ("likelihood", "generation")
 CHAT_TEMPLATE = ("auto", "always", "never")
+CALIBRATION = ("none", "contextual", "batch")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,8 @@ class LLMSettings:
         max_length: most tokens of prompt and answer together; capped at the model's window.
         full_precision: compute in fp32 even where the hardware has a faster format.
         chat_template: "auto" uses the tokenizer's template where it has one, "always" insists, "never" does without.
+        calibration: what is taken out of the probabilities of labels: "contextual" the bias that content-free texts
+            show, "batch" that which unlabelled development or train questions show; only for likelihood.
     """
 
     checkpoint: str
@@ -36,6 +39,7 @@ class LLMSettings:
     max_length: int = 2048
     full_precision: bool = False
     chat_template: str = "auto"
+    calibration: str = "none"
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "max_new_tokens"):
@@ -57,3 +61,10 @@ class LLMSettings:
             raise SettingsError(f"answer_by must be one of {', '.join(ANSWER_BY)}, got {self.answer_by!r}")
         if self.chat_template not in CHAT_TEMPLATE:
             raise SettingsError(f"chat_template must be one of {', '.join(CHAT_TEMPLATE)}, got {self.chat_template!r}")
+        if self.calibration not in CALIBRATION:
+            raise SettingsError(f"calibration must be one of {', '.join(CALIBRATION)}, got {self.calibration!r}")
+        if self.calibration != "none" and self.answer_by != "likelihood":
+            raise SettingsError(
+                f"calibration {self.calibration!r} corrects the likelihoods of labels, and a written reply has none; "
+                "leave it out, or use --answer_by likelihood"
+            )

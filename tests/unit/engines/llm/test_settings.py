@@ -19,6 +19,8 @@ from beatingbert.errors import SettingsError
         ({"temperature": 0.7}, "changes nothing when answers come by likelihood"),
         ({"answer_by": "guess"}, "answer_by must be one of likelihood, generation, got 'guess'"),
         ({"chat_template": "yes"}, "chat_template must be one of auto, always, never, got 'yes'"),
+        ({"calibration": "platt"}, "calibration must be one of none, contextual, batch, got 'platt'"),
+        ({"calibration": "batch", "answer_by": "generation"}, "a written reply has none; .*--answer_by likelihood"),
     ],
 )
 def test_a_setting_out_of_range_is_refused(settings: dict[str, Any], message: str) -> None:
