@@ -11,7 +11,6 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from beatingbert.errors import SettingsError, TooFewExamplesError
 from beatingbert.tasks.example import Example, Question
@@ -24,57 +23,27 @@ FEWEST_QUESTIONS = 10  # fewer tell more of themselves than of the prompt
 
 
 @dataclass(frozen=True, slots=True)
-class ContextualCalibration:
-    """Divides by what the prompt says about nothing: softmax(W p + b) with W = diag(p_cf)^-1 and b = 0.
+class Calibration:
+    """Divides label probabilities by what the prompt makes the model say anyway, and by their sum.
 
-    The softmax is the paper's. It is taken of probabilities, not of their logarithms, so where p_cf is even over two
-    labels no probability can exceed e^2 / (e^2 + 1) = 0.88; the order of the labels is that of p / p_cf.
+    Both methods do this and differ in the questions that show the bias. Zhao et al. take a softmax of the quotients;
+    it picks the same label, but as it is taken of probabilities, not of their logarithms, two labels with an even prior
+    could never exceed e^2 / (e^2 + 1) = 0.88 and would always look underconfident (docs/LOG.md).
 
     Attributes:
-        content_free: p_cf, label to probability; sums to 1.
+        prior: label to its mean probability over the questions that were asked for this; sums to 1.
 
-    Source: Zhao et al. (2021), "Calibrate Before Use", section 4.
+    Source: Zhao et al. (2021), "Calibrate Before Use", section 4, W = diag(prior)^-1 and b = 0; Zhou et al. (2023),
+    "Batch Calibration", section 3, log p(y | x) - log prior(y).
     """
 
-    content_free: Mapping[str, float]
+    prior: Mapping[str, float]
 
     def probabilities(self, log_likelihoods: Mapping[str, float]) -> dict[str, float]:
         """Label to calibrated probability."""
-        raw = softmax(log_likelihoods)
         # A label of probability 0 would divide by 0; the smallest float keeps the quotient finite.
-        return softmax({label: p / max(self.content_free[label], sys.float_info.min) for label, p in raw.items()})
-
-    def to_json(self) -> dict[str, Any]:
-        """What was estimated, for the record."""
-        return {"content_free_probabilities": dict(self.content_free)}
-
-
-@dataclass(frozen=True, slots=True)
-class BatchCalibration:
-    """Subtracts the mean log-probability that each label has over a batch of unlabelled questions.
-
-    The paper writes the bias as the mean probability and the correction as a shift of the log-probability. Here the
-    mean itself is taken of log-probabilities: what all labels of a question have in common then cancels, and on the
-    batch itself all labels become equally likely in the mean.
-
-    Attributes:
-        mean_log_probability: label to natural logarithm, each question's probabilities summing to 1 over the labels.
-
-    Source: Zhou et al. (2023), "Batch Calibration", section 3.
-    """
-
-    mean_log_probability: Mapping[str, float]
-
-    def probabilities(self, log_likelihoods: Mapping[str, float]) -> dict[str, float]:
-        """Label to calibrated probability."""
-        return softmax({label: value - self.mean_log_probability[label] for label, value in log_likelihoods.items()})
-
-    def to_json(self) -> dict[str, Any]:
-        """What was estimated, for the record."""
-        return {"mean_log_probability": dict(self.mean_log_probability)}
-
-
-Calibration = ContextualCalibration | BatchCalibration
+        logs = {label: math.log(max(self.prior[label], sys.float_info.min)) for label in log_likelihoods}
+        return softmax({label: value - logs[label] for label, value in log_likelihoods.items()})
 
 
 def softmax(scores: Mapping[str, float]) -> dict[str, float]:
@@ -85,19 +54,17 @@ def softmax(scores: Mapping[str, float]) -> dict[str, float]:
     return {label: weight / total for label, weight in weights.items()}
 
 
-def estimate(kind: str, log_likelihoods: Sequence[Mapping[str, float]]) -> Calibration:
+def estimate(log_likelihoods: Sequence[Mapping[str, float]]) -> Calibration:
     """The bias from what was scored for `questions_to_estimate_on`; each question counts the same.
 
     Probabilities are therefore made to sum to 1 over the labels before they are averaged, however little of the whole
     vocabulary's probability a question leaves to the labels.
 
     Args:
-        kind: "contextual" or "batch".
         log_likelihoods: one entry per question, label to natural logarithm; all with the same labels.
     """
-    if kind == "contextual":
-        return ContextualCalibration(_means([softmax(one) for one in log_likelihoods]))
-    return BatchCalibration(_means([_log_probabilities(one) for one in log_likelihoods]))
+    rows = [softmax(one) for one in log_likelihoods]
+    return Calibration({label: math.fsum(row[label] for row in rows) / len(rows) for label in rows[0]})
 
 
 def questions_to_estimate_on(
@@ -159,13 +126,3 @@ def refuse_positions(kind: str, task: Task) -> None:
             f"calibration {kind!r} corrects a bias towards labels that all questions share, but the labels of "
             f"{task.name!r} are positions of each question's own choices; leave --calibration out"
         )
-
-
-def _log_probabilities(scores: Mapping[str, float]) -> dict[str, float]:
-    top = max(scores.values())
-    total = top + math.log(sum(math.exp(value - top) for value in scores.values()))
-    return {label: value - total for label, value in scores.items()}
-
-
-def _means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    return {label: math.fsum(row[label] for row in rows) / len(rows) for label in rows[0]}

@@ -156,10 +156,10 @@ class LlmClassifier:
             [self.wording.ask(question) for part in source.values() for question in part],
             on_batch=lambda done, total: self._workplace.progress("calibrating", done, total),
         )
-        self._calibration = estimate(self._settings.calibration, [one.log_likelihood for one in scored])
+        self._calibration = estimate([one.log_likelihood for one in scored])
         self.facts.notes["calibration"] = {
             "kind": self._settings.calibration,
-            **self._calibration.to_json(),
+            "prior": dict(self._calibration.prior),
             "estimated_on": {part: len(questions) for part, questions in source.items()},
             "seed": self._seed,
             "seconds": time.perf_counter() - started,
