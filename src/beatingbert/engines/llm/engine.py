@@ -14,21 +14,19 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 from beatingbert.checkpoints.device import best_device, choose_precision, set_threads
 from beatingbert.checkpoints.reference import Checkpoint, resolve
 from beatingbert.engines.hush import hushed
-from beatingbert.engines.llm.generate import drop_decoding_habits, write_replies
+from beatingbert.engines.llm.generate import Writer, drop_decoding_habits
 from beatingbert.engines.llm.likelihood import Scored, Scorer
 from beatingbert.engines.llm.settings import LLMSettings
 from beatingbert.engines.llm.wording import Asked, Wording, opening_tokens, wants_chat
 from beatingbert.engines.protocol import EngineFacts, Workplace
 from beatingbert.errors import CheckpointError
 from beatingbert.prompts.demonstrations import draw_demonstrations
-from beatingbert.prompts.parse import parse_reply
 from beatingbert.prompts.template import load_template
 from beatingbert.tasks.example import Example, Question
 from beatingbert.tasks.prediction import Prediction
 from beatingbert.tasks.spec import Shape
 
-VERSION = 1
-GENERATE_BATCH = 16  # prompts written at a time, where the user did not say
+VERSION = 2
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 ENCODERS_THAT_ALSO_DECODE = ("bert", "roberta", "electra", "mpnet", "deberta", "deberta-v2", "modernbert", "distilbert")
 
@@ -130,7 +128,17 @@ class LlmClassifier:
         self._opening = tokenizer.decode(wording.bos) if wording.bos else ""
         self._settings = settings
         self._workplace = workplace
-        self._seed = seed
+        self._writer = Writer(
+            model,
+            tokenizer,
+            bos=wording.bos,
+            max_new_tokens=settings.max_new_tokens,
+            seed=seed,
+            temperature=settings.temperature,
+            stop_at_line=not wording.chat,
+            constrained=settings.constrained,
+            batch_size=settings.batch_size,
+        )
         self._scorer = Scorer(
             model, tokenizer, bos=wording.bos, opening=wording.opening(), batch_size=settings.batch_size
         )
@@ -178,25 +186,18 @@ class LlmClassifier:
         return {label: weight / sum(weights.values()) for label, weight in weights.items()}
 
     def _by_generation(self, questions: Sequence[Question], asked: Sequence[Asked]) -> list[Prediction]:
-        replies = write_replies(
-            self.model,
-            self.tokenizer,
-            [one.text for one in asked],
-            bos=self.wording.bos,
-            batch_size=self._settings.batch_size or GENERATE_BATCH,
-            max_new_tokens=self._settings.max_new_tokens,
-            temperature=self._settings.temperature,
-            seed=self._seed,
-            stop_at_line=not self.wording.chat,
+        written = self._writer.write(
+            asked,
+            [question.id for question in questions],
             on_batch=lambda done, total: self._workplace.progress("answering", done, total),
         )
         return [
             Prediction(
                 question_id=question.id,
-                label=parse_reply(reply, {label: words.strip() for label, words in prompt.answers.items()}),
-                reply=reply,
+                label=one.label,
+                reply=one.text,
                 prompt=self._opening + prompt.text,
                 lost_tokens=prompt.lost_tokens,
             )
-            for question, prompt, reply in zip(questions, asked, replies, strict=True)
+            for question, prompt, one in zip(questions, asked, written, strict=True)
         ]
