@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -20,7 +21,7 @@ from beatingbert.engines.llm.calibration import (
     refuse_positions,
     softmax,
 )
-from beatingbert.engines.llm.generate import drop_decoding_habits, write_replies
+from beatingbert.engines.llm.generate import Writer, drop_decoding_habits
 from beatingbert.engines.llm.likelihood import Scored, Scorer
 from beatingbert.engines.llm.settings import LLMSettings
 from beatingbert.engines.llm.window import window
@@ -28,14 +29,12 @@ from beatingbert.engines.llm.wording import Asked, Wording, opening_tokens, want
 from beatingbert.engines.protocol import EngineFacts, Workplace
 from beatingbert.errors import CheckpointError
 from beatingbert.prompts.demonstrations import draw_demonstrations
-from beatingbert.prompts.parse import parse_reply
 from beatingbert.prompts.template import load_template
 from beatingbert.tasks.example import Example, Question
 from beatingbert.tasks.prediction import Prediction
 from beatingbert.tasks.spec import Shape
 
-VERSION = 1
-GENERATE_BATCH = 16  # prompts written at a time, where the user did not say
+VERSION = 2
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 ENCODERS_THAT_ALSO_DECODE = ("bert", "roberta", "electra", "mpnet", "deberta", "deberta-v2", "modernbert", "distilbert")
 
@@ -139,15 +138,36 @@ class LlmClassifier:
         self._workplace = workplace
         self._seed = seed
         self._calibration: Calibration | None = None
-        self._scorer = Scorer(
-            model, tokenizer, bos=wording.bos, opening=wording.opening(), batch_size=settings.batch_size
-        )
         if settings.answer_by == "likelihood":
             facts.notes["scoring"] = {
                 "log_likelihoods": "over the whole vocabulary",
                 "reads_shared_prefix_once": self._scorer.is_packed,
                 "max_tokens_per_pass": self._scorer.max_tokens,
             }
+
+    @cached_property
+    def _scorer(self) -> Scorer:
+        return Scorer(
+            self.model,
+            self.tokenizer,
+            bos=self.wording.bos,
+            opening=self.wording.opening(),
+            batch_size=self._settings.batch_size,
+        )
+
+    @cached_property
+    def _writer(self) -> Writer:
+        return Writer(
+            self.model,
+            self.tokenizer,
+            bos=self.wording.bos,
+            max_new_tokens=self._settings.max_new_tokens,
+            seed=self._seed,
+            temperature=self._settings.temperature,
+            stop_at_line=not self.wording.chat,
+            constrained=self._settings.constrained,
+            batch_size=self._settings.batch_size,
+        )
 
     def calibrate(self, source: Mapping[str, Sequence[Question]]) -> None:
         """Estimate the prompt's bias once, from questions by the part that they come from, and record it."""
@@ -202,25 +222,18 @@ class LlmClassifier:
         return softmax(scores)
 
     def _by_generation(self, questions: Sequence[Question], asked: Sequence[Asked]) -> list[Prediction]:
-        replies = write_replies(
-            self.model,
-            self.tokenizer,
-            [one.text for one in asked],
-            bos=self.wording.bos,
-            batch_size=self._settings.batch_size or GENERATE_BATCH,
-            max_new_tokens=self._settings.max_new_tokens,
-            temperature=self._settings.temperature,
-            seed=self._seed,
-            stop_at_line=not self.wording.chat,
+        written = self._writer.write(
+            asked,
+            [question.id for question in questions],
             on_batch=lambda done, total: self._workplace.progress("answering", done, total),
         )
         return [
             Prediction(
                 question_id=question.id,
-                label=parse_reply(reply, {label: words.strip() for label, words in prompt.answers.items()}),
-                reply=reply,
+                label=one.label,
+                reply=one.text,
                 prompt=self._opening + prompt.text,
                 lost_tokens=prompt.lost_tokens,
             )
-            for question, prompt, reply in zip(questions, asked, replies, strict=True)
+            for question, prompt, one in zip(questions, asked, written, strict=True)
         ]
