@@ -140,7 +140,9 @@ class LlmClassifier:
         self._calibration: Calibration | None = None
         if settings.answer_by == "likelihood":
             facts.notes["scoring"] = {
-                "log_likelihoods": "over the whole vocabulary",
+                "log_likelihoods": "bare logits where every label is one token"
+                if settings.rank_only
+                else "over the whole vocabulary",
                 "reads_shared_prefix_once": self._scorer.is_packed,
                 "max_tokens_per_pass": self._scorer.max_tokens,
             }
@@ -153,6 +155,7 @@ class LlmClassifier:
             bos=self.wording.bos,
             opening=self.wording.opening(),
             batch_size=self._settings.batch_size,
+            normalise=not self._settings.rank_only,
         )
 
     @cached_property

@@ -64,6 +64,15 @@ def test_answers_follow_from_the_prompts_that_are_kept(fit: Fit, checkpoint: Pat
         assert list(one.probabilities.values()) == pytest.approx(softmax)
 
 
+def test_ranking_alone_gives_the_same_answers_and_says_so(fit: Fit, checkpoint: Path) -> None:
+    exact, ranked = fit(checkpoint), fit(checkpoint, rank_only=True)
+    assert exact.facts.notes["scoring"]["log_likelihoods"] == "over the whole vocabulary"
+    assert ranked.facts.notes["scoring"]["log_likelihoods"].startswith("bare logits")
+    for one, other in zip(exact.predict(QUESTIONS), ranked.predict(QUESTIONS), strict=True):
+        assert one.label == other.label
+        assert one.probabilities == pytest.approx(other.probabilities, abs=1e-4)
+
+
 @pytest.mark.parametrize("fixture", ["tiny_gemma", "tiny_gemma_that_forgets_bos", "tiny_gemma_chat"])
 @pytest.mark.parametrize("answer_by", ["likelihood", "generation"])
 def test_gemma_reads_its_beginning_token_exactly_once(
