@@ -110,26 +110,30 @@ class LlamaCpp:
         total = 0.0
         ids = list(context)
         for token in own:
-            total += self._log_probabilities_after(ids)[token]
+            total += self._log_probability(ids, token)
             ids.append(token)
         return total
 
-    def _log_probabilities_after(self, ids: Sequence[int]) -> list[float]:
-        """Log-probabilities of all tokens after `ids`; only what is new since the last call is read."""
+    def _log_probability(self, ids: Sequence[int], token: int) -> float:
+        """Of `token` after `ids`; only what is new since the last call is read."""
         import llama_cpp
         import numpy as np
 
+        self._read_up_to(ids)
+        pointer = llama_cpp.llama_get_logits_ith(self._model.ctx, -1)
+        logits = np.ctypeslib.as_array(pointer, (self._model.n_vocab(),))
+        top = float(logits.max())
+        return float(logits[token]) - top - math.log(float(np.exp(logits - top).sum()))
+
+    def _read_up_to(self, ids: Sequence[int]) -> None:
+        if list(ids) == self._read:
+            return  # the logits of the last call still stand
         shared = 0
         for old, new in zip(self._read, ids, strict=False):
             if old != new:
                 break
             shared += 1
-        if not (shared == len(ids) == len(self._read)):  # else the logits of the last call still stand
-            shared = min(shared, len(ids) - 1)  # at least one token must be read to have logits
-            self._model.n_tokens = shared
-            self._model.eval(list(ids[shared:]))
-            self._read = list(ids)
-        values = np.ctypeslib.as_array(llama_cpp.llama_get_logits_ith(self._model.ctx, -1), (self._model.n_vocab(),))
-        top = float(values.max())
-        normaliser = top + math.log(float(np.exp(values - top).sum()))
-        return [float(value) - normaliser for value in values]
+        shared = min(shared, len(ids) - 1)  # at least one token must be read to have logits
+        self._model.n_tokens = shared  # `eval` forgets the keys and values behind it, and goes on from there
+        self._model.eval(list(ids[shared:]))
+        self._read = list(ids)

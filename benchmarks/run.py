@@ -18,10 +18,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, only this folder would be searched
-os.environ.setdefault("TQDM_DISABLE", "1")  # read when tqdm is imported: the peers' bars would hide ours
-
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+# Run as a script, this folder would be searched, where `import vllm` means our peer and not the library.
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+os.environ.setdefault("TQDM_DISABLE", "1")  # read when tqdm is imported: the peers' bars would hide ours
 
 if TYPE_CHECKING:  # what is heavy is imported when it is needed, so that misuse is answered at once
     from benchmarks.material import Place

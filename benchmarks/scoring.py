@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from transformers import AutoConfig
+
 from beatingbert.checkpoints.reference import resolve
 from benchmarks import generation, harness, llamacpp, vllm
 from benchmarks.answers import Answers, Material, Peer, PeerFactory, agreement, largest_difference
@@ -51,11 +53,7 @@ class Shelf:
         self._models: dict[str, Any] = {}
         self._peers: dict[str, Peer] = {}
         self.tokenizer = load_tokenizer(folder)
-
-    @property
-    def model_type(self) -> str:
-        """As in config.json."""
-        return str(self.model("fp32").config.model_type)
+        self.model_type = str(AutoConfig.from_pretrained(folder).model_type)
 
     def model(self, precision: str) -> Any:
         """Our model."""
