@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import tyro
 
+from beatingbert.engines.llm.settings import check_choice_settings
 from beatingbert.errors import NotAvailableError, SettingsError
 from beatingbert.tasks.catalog import find_task
 
@@ -172,6 +173,10 @@ class LLMConfig(RunConfig):
         max_length: Tokens of prompt and answer together at most; only the passage is cut, and cuts are counted.
         answer_by: 'likelihood' takes the label whose words are most likely; 'generation' lets the model write and
             reads the reply strictly. Default: likelihood.
+        choice_by: Multiple choice only. 'ending' scores the words of each choice, or what follows the blank that it
+            fills; 'letter' lists the choices as A, B, ... and takes one letter.
+        normalise_by: Multiple choice by ending only. 'characters' takes the ending that is most likely per character
+            (acc_norm), 'none' the most likely one (acc). Both are reported.
         chat_template: 'auto' uses the tokenizer's chat template where there is one.
         prompt_dir: Folder with prompt files of your own (TASK.txt; see 'beatingbert show prompts').
         no_fp16: Compute in full fp32 even where the hardware has a faster format.
@@ -191,6 +196,8 @@ class LLMConfig(RunConfig):
     max_new_tokens: int = 10
     max_length: int = 2048
     answer_by: Literal["likelihood", "generation"] | None = None
+    choice_by: Literal["ending", "letter"] = "ending"
+    normalise_by: Literal["characters", "none"] = "characters"
     chat_template: Literal["auto", "always", "never"] = "auto"
     prompt_dir: Path | None = None
     no_fp16: bool = False
@@ -210,6 +217,7 @@ class LLMConfig(RunConfig):
             raise NotAvailableError(
                 f"{wanted} comes with a later version of beatingbert; this one has --mode zero-shot and few-shot"
             )
+        check_choice_settings(find_task(self.task), self.choice_by, self.normalise_by)
         if self.mode == "few-shot" and self.num_few_shot < 1:
             raise SettingsError(
                 f"--mode few-shot needs at least one demonstration, got --num_few_shot {self.num_few_shot}; "
@@ -253,6 +261,8 @@ class LLMConfig(RunConfig):
             "max_length": self.max_length,
             "full_precision": self.no_fp16,
             "chat_template": self.chat_template,
+            "choice_by": self.choice_by,
+            "normalise_by": self.normalise_by,
         }
 
 

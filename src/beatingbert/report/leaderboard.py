@@ -82,7 +82,8 @@ def describe(record: RunRecord) -> str:
     settings = record.cell.settings
     if record.cell.engine == "llm":
         shots = f"{settings['shots']}-shot" if settings["shots"] else "zero-shot"
-        return shots if settings["answer_by"] == "likelihood" else f"{shots}, written"
+        how = [shots, "by letter" if settings.get("choice_by") == "letter" else ""]
+        return ", ".join(filter(None, [*how, "written" if settings["answer_by"] == "generation" else ""]))
     rows = record.data.get("train_rows")
     trained = "fine-tuned" if record.cell.engine == "encoder" else "trained"
     return f"{trained} on {rows:,}" if rows else trained

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -14,21 +14,24 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 from beatingbert.checkpoints.device import best_device, choose_precision, set_threads
 from beatingbert.checkpoints.reference import Checkpoint, resolve
 from beatingbert.engines.hush import hushed
+from beatingbert.engines.llm.choose import best, labels_by_rule, per_character
 from beatingbert.engines.llm.generate import drop_decoding_habits, write_replies
 from beatingbert.engines.llm.likelihood import Scored, Scorer
-from beatingbert.engines.llm.settings import LLMSettings
+from beatingbert.engines.llm.settings import LLMSettings, check_choice_settings
 from beatingbert.engines.llm.wording import Asked, Wording, opening_tokens, wants_chat
 from beatingbert.engines.protocol import EngineFacts, Workplace
 from beatingbert.errors import CheckpointError
 from beatingbert.prompts.demonstrations import draw_demonstrations
+from beatingbert.prompts.letters import parse_letter
 from beatingbert.prompts.parse import parse_reply
-from beatingbert.prompts.template import load_template
+from beatingbert.prompts.template import Template, load_template
 from beatingbert.tasks.example import Example, Question
 from beatingbert.tasks.prediction import Prediction
 from beatingbert.tasks.spec import Shape
 
-VERSION = 1
+VERSION = 2
 GENERATE_BATCH = 16  # prompts written at a time, where the user did not say
+BETWEEN_PROMPTS = "\n--- or ---\n"  # where each choice has a prompt of its own, as they are kept
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 ENCODERS_THAT_ALSO_DECODE = ("bert", "roberta", "electra", "mpnet", "deberta", "deberta-v2", "modernbert", "distilbert")
 
@@ -43,7 +46,8 @@ class LlmEngine:
     def fit(self, train: Sequence[Example], *, development: Sequence[Example], seed: int) -> LlmClassifier:
         """Draw demonstrations from `train` (none for zero-shot) and load the model."""
         settings, task = self._settings, self._workplace.task
-        template = load_template(task, self._workplace.prompt_dir)
+        check_choice_settings(task, settings.choice_by, settings.normalise_by)
+        template = in_form(load_template(task, self._workplace.prompt_dir), settings)
         demonstrations = draw_demonstrations(task, train, settings.shots, seed=seed)
         checkpoint = resolve(settings.checkpoint, progress=self._workplace.progress)
         set_threads()
@@ -83,10 +87,25 @@ class LlmEngine:
             notes={
                 "chat_template": chat,
                 "answer_by": settings.answer_by,
+                **({"choices": form_of(template)} if task.shape is Shape.CHOICE else {}),
                 "demonstrations": [example.question.id for example in demonstrations.shown],
             },
         )
         return LlmClassifier(model, tokenizer, wording, settings, facts, self._workplace, seed)
+
+
+def in_form(template: Template, settings: LLMSettings) -> Template:
+    """The template in the form in which multiple choice is to be asked; as it is for other tasks."""
+    if settings.choice_by == "letter":
+        return template.by_letter()
+    if settings.answer_by == "likelihood" and template.filled:
+        return template.in_blank()
+    return template
+
+
+def form_of(template: Template) -> str:
+    """How choices are asked, for the record."""
+    return "by letter" if template.lists_choices else "in the blank" if template.fills_blank else "by ending"
 
 
 def causal_config(checkpoint: Checkpoint) -> Any:
@@ -154,28 +173,45 @@ class LlmClassifier:
         )
         predictions = []
         for question, one, prompt in zip(questions, scored, asked, strict=True):
-            probabilities = self._probabilities(one, prompt)
-            label = max(probabilities, key=probabilities.__getitem__)
+            scores = self._scores(one, question)
             predictions.append(
                 Prediction(
                     question_id=question.id,
-                    label=label,
-                    probabilities=probabilities,
+                    label=best(scores),
+                    probabilities=softmax(scores),
                     log_likelihoods=one.log_likelihood,
-                    prompt=self._opening + prompt.text,
+                    labels_by_rule=self._labels_by_rule(one, question),
+                    prompt=self._kept(prompt),
                     lost_tokens=prompt.lost_tokens,
                 )
             )
         return predictions
 
-    def _probabilities(self, scored: Scored, asked: Asked) -> dict[str, float]:
-        """Softmax over the labels; endings of different length are compared per byte, as is usual for them."""
-        scores = scored.log_likelihood
-        if self._workplace.task.shape is Shape.CHOICE:
-            scores = {label: value / len(asked.answers[label].encode()) for label, value in scores.items()}
-        top = max(scores.values())
-        weights = {label: math.exp(value - top) for label, value in scores.items()}
-        return {label: weight / sum(weights.values()) for label, weight in weights.items()}
+    @property
+    def _scores_endings(self) -> bool:
+        return self._workplace.task.shape is Shape.CHOICE and not self.wording.template.lists_choices
+
+    def _scores(self, scored: Scored, question: Question) -> dict[str, float]:
+        """What is compared: log-likelihoods, of endings per character unless told otherwise."""
+        by_length = self._scores_endings and not self.wording.template.fills_blank
+        if by_length and self._settings.normalise_by == "characters":
+            return per_character(scored.log_likelihood, question)
+        return scored.log_likelihood
+
+    def _labels_by_rule(self, scored: Scored, question: Question) -> dict[str, str] | None:
+        if not self._scores_endings:
+            return None
+        return labels_by_rule(scored.log_likelihood, question, fills_blank=self.wording.template.fills_blank)
+
+    def _kept(self, asked: Asked) -> str:
+        """What the model read, for the record."""
+        return BETWEEN_PROMPTS.join(self._opening + prompt for prompt in asked.prompts)
+
+    def _named(self, reply: str, question: Question, asked: Asked) -> str | None:
+        """The label that a reply names."""
+        if self.wording.template.lists_choices:
+            return parse_letter(reply, question.choices)
+        return parse_reply(reply, {label: words.strip() for label, words in asked.answers.items()})
 
     def _by_generation(self, questions: Sequence[Question], asked: Sequence[Asked]) -> list[Prediction]:
         replies = write_replies(
@@ -193,10 +229,17 @@ class LlmClassifier:
         return [
             Prediction(
                 question_id=question.id,
-                label=parse_reply(reply, {label: words.strip() for label, words in prompt.answers.items()}),
+                label=self._named(reply, question, prompt),
                 reply=reply,
-                prompt=self._opening + prompt.text,
+                prompt=self._kept(prompt),
                 lost_tokens=prompt.lost_tokens,
             )
             for question, prompt, reply in zip(questions, asked, replies, strict=True)
         ]
+
+
+def softmax(scores: Mapping[str, float]) -> dict[str, float]:
+    """Label to probability."""
+    top = max(scores.values())
+    weights = {label: math.exp(value - top) for label, value in scores.items()}
+    return {label: weight / sum(weights.values()) for label, weight in weights.items()}

@@ -126,6 +126,8 @@ class Scorer:
         return scored
 
     def _tree(self, one: Asked) -> Tree:
+        if one.contexts:
+            return self._tree_of_contexts(one)
         texts = [one.text, *(one.text + answer for answer in one.answers.values())]
         prompt, *whole = self._tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
         shared = split_at_boundary(prompt, whole)
@@ -133,6 +135,18 @@ class Scorer:
         if not context:
             raise BeatingBertError(f"nothing comes before the first scored token of the prompt {one.text!r}")
         return grow(context, [ids[shared:] for ids in whole])
+
+    def _tree_of_contexts(self, one: Asked) -> Tree:
+        """The tree of a question whose labels have contexts of their own, each with its own boundary."""
+        contexts = [one.contexts[label] for label in one.answers]
+        texts = [*contexts, *map("".join, zip(contexts, one.answers.values(), strict=True))]
+        rows = self._tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+        prompts, whole = rows[: len(contexts)], rows[len(contexts) :]
+        ends = [split_at_boundary(prompt, [ids]) for prompt, ids in zip(prompts, whole, strict=True)]
+        if min(ends) + len(self._bos) == 0:
+            raise BeatingBertError(f"nothing comes before the first scored token of one of the prompts {one.prompts}")
+        shared = min(split_at_boundary(whole[0], whole), *ends)
+        return grow([*self._bos, *whole[0][:shared]], [ids[shared:] for ids in whole], [end - shared for end in ends])
 
     def _run(self, trees: Sequence[Tree]) -> Iterator[tuple[int, list[float]]]:
         """(position, values of its readings) of every tree, in the order in which batches are done."""
