@@ -18,6 +18,10 @@ from beatingbert.errors import SettingsError
         ({"temperature": -0.1, "answer_by": "generation"}, "temperature must not be negative"),
         ({"temperature": 0.7}, "changes nothing when answers come by likelihood"),
         ({"answer_by": "guess"}, "answer_by must be one of likelihood, generation, got 'guess'"),
+        ({"choice_by": "word"}, "choice_by must be one of ending, letter, got 'word'"),
+        ({"normalise_by": "bytes"}, "normalise_by must be one of characters, none, got 'bytes'"),
+        ({"normalise_by": "none", "choice_by": "letter"}, "normalise_by 'none' changes nothing"),
+        ({"normalise_by": "none", "answer_by": "generation"}, "normalise_by 'none' changes nothing"),
         ({"chat_template": "yes"}, "chat_template must be one of auto, always, never, got 'yes'"),
     ],
 )
