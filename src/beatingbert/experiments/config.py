@@ -175,8 +175,8 @@ class LLMConfig(RunConfig):
             reads the reply strictly. Default: likelihood.
         choice_by: Multiple choice only. 'ending' scores the words of each choice, or what follows the blank that it
             fills; 'letter' lists the choices as A, B, ... and takes one letter.
-        normalise_by: Multiple choice by ending only. 'characters' takes the ending that is most likely per character
-            (acc_norm), 'none' the most likely one (acc). Both are reported.
+        normalise_by: Multiple choice by ending only. 'characters' takes the ending that is most likely for its length
+            in characters (acc_norm), 'none' the most likely one (acc). Both accuracies are reported.
         chat_template: 'auto' uses the tokenizer's chat template where there is one.
         prompt_dir: Folder with prompt files of your own (TASK.txt; see 'beatingbert show prompts').
         no_fp16: Compute in full fp32 even where the hardware has a faster format.

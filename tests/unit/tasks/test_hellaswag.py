@@ -57,14 +57,8 @@ def test_what_is_no_text_is_left_for_the_reader_to_refuse() -> None:
 @pytest.mark.parametrize("form", ["jsonl", "csv"])
 def test_rows_are_tidied_as_they_are_read(write_split: WriteSplit, tmp_path: Path, form: str) -> None:
     endings = ["[step] sits.", "stands. [substeps] Twice."]
-    row = {
-        "activity_label": "Food [x]",
-        "ctx_a": "A man",
-        "ctx_b": "he",
-        "ctx": "A man he",
-        "endings": endings,
-        "label": "1",
-    }
+    texts = {"activity_label": "Food [x]", "ctx_a": "A man", "ctx_b": "he", "ctx": "A man he"}
+    row: dict[str, Any] = {**texts, "endings": endings, "label": "1"}
     if form == "jsonl":
         write_split("hellaswag", "validation", [row])
     else:
