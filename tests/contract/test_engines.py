@@ -43,12 +43,16 @@ WAYS = {
     "llm few-shot": Way("llm", {"shots": 2}, "tiny_gemma"),
     "llm chat": Way("llm", {"shots": 2}, "tiny_qwen"),
     "llm by letter": Way("llm", {"choice_by": "letter", "shots": 1}, "tiny_qwen"),
+    "llm contextual calibration": Way("llm", {"calibration": "contextual"}, "tiny_llama"),
+    "llm batch calibration": Way("llm", {"shots": 2, "calibration": "batch"}, "tiny_qwen"),
     "llm generation": Way("llm", {"answer_by": "generation"}, "tiny_llama"),
     "llm sampling": Way("llm", {"answer_by": "generation", "temperature": 1.0, "shots": 2}, "tiny_qwen"),
 }
 CHOICE = [name for name in TASKS if find_task(name).shape is Shape.CHOICE]
+NO_CHOICE = ("linear", "encoder without token types", "encoder from a decoder")
+NO_CHOICE += ("llm contextual calibration", "llm batch calibration")
 CANNOT = {
-    *((way, task) for way in ("linear", "encoder without token types", "encoder from a decoder") for task in CHOICE),
+    *((way, task) for way in NO_CHOICE for task in CHOICE),
     *(("llm by letter", task) for task in TASKS if task not in CHOICE),
 }
 CAN = [(way, task) for way in WAYS for task in TASKS if (way, task) not in CANNOT]

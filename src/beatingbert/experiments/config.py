@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import tyro
 
+from beatingbert.engines.llm.calibration import refuse_positions
 from beatingbert.engines.llm.settings import check_choice_settings
 from beatingbert.errors import NotAvailableError, SettingsError
 from beatingbert.tasks.catalog import find_task
@@ -178,6 +179,8 @@ class LLMConfig(RunConfig):
         normalise_by: Multiple choice by ending only. 'characters' takes the ending that is most likely for its length
             in characters (acc_norm), 'none' the most likely one (acc). Both accuracies are reported.
         chat_template: 'auto' uses the tokenizer's chat template where there is one.
+        calibration: Takes the prompt's own bias out of the label probabilities: 'contextual' as content-free texts show
+            it, 'batch' as up to 128 unlabelled development or train questions do. Not for multiple choice.
         prompt_dir: Folder with prompt files of your own (TASK.txt; see 'beatingbert show prompts').
         no_fp16: Compute in full fp32 even where the hardware has a faster format.
         lora_rank: Rank of the adapter, in lora mode.
@@ -199,6 +202,7 @@ class LLMConfig(RunConfig):
     choice_by: Literal["ending", "letter"] = "ending"
     normalise_by: Literal["characters", "none"] = "characters"
     chat_template: Literal["auto", "always", "never"] = "auto"
+    calibration: Literal["none", "contextual", "batch"] = "none"
     prompt_dir: Path | None = None
     no_fp16: bool = False
     lora_rank: int = 16
@@ -223,6 +227,12 @@ class LLMConfig(RunConfig):
                 f"--mode few-shot needs at least one demonstration, got --num_few_shot {self.num_few_shot}; "
                 "use --mode zero-shot for none"
             )
+        refuse_positions(self.calibration, find_task(self.task))
+        if self.calibration == "batch" and self.select_on == "validation":
+            raise SettingsError(
+                "--calibration batch with --select_on validation would be estimated on the rows that are reported; "
+                "leave --select_on out, so that a development part is carved from train"
+            )
 
     @property
     def shots(self) -> int:
@@ -241,8 +251,8 @@ class LLMConfig(RunConfig):
 
     @property
     def needs_train(self) -> bool:
-        """Only to draw demonstrations."""
-        return self.shots > 0
+        """To draw demonstrations, and unlabelled questions for batch calibration."""
+        return self.shots > 0 or self.calibration == "batch"
 
     @property
     def prompt_folder(self) -> Path | None:
@@ -263,6 +273,7 @@ class LLMConfig(RunConfig):
             "chat_template": self.chat_template,
             "choice_by": self.choice_by,
             "normalise_by": self.normalise_by,
+            "calibration": self.calibration,
         }
 
 

@@ -38,7 +38,7 @@ RUN_BERT = [
 ]
 RUN_LLM = [
     *"mode model num_few_shot temperature batch_size max_new_tokens max_length lora_rank lr epochs".split(),
-    *"adapter_path max_train_examples max_val_examples no_fp16 answer_by prompt_dir chat_template".split(),
+    *"adapter_path max_train_examples max_val_examples no_fp16 answer_by prompt_dir chat_template calibration".split(),
     *"choice_by normalise_by".split(),
     *EVERY_RUN,
 ]
@@ -51,6 +51,7 @@ VALUES = {
     "chat_template": "never",
     "choice_by": "letter",
     "normalise_by": "none",
+    "calibration": "contextual",
 }
 MODES = {"run_bert.py": "predict", "run_llm.py": "few-shot"}
 LATER = ("adapter_path",)  # accepted, and then said to come later

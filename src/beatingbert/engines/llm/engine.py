@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,10 +13,18 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 from beatingbert.checkpoints.device import best_device, choose_precision, set_threads
 from beatingbert.checkpoints.reference import Checkpoint, resolve
 from beatingbert.engines.hush import hushed
+from beatingbert.engines.llm.calibration import (
+    Calibration,
+    estimate,
+    questions_to_estimate_on,
+    refuse_positions,
+    softmax,
+)
 from beatingbert.engines.llm.choose import best, labels_by_rule, per_character
 from beatingbert.engines.llm.generate import drop_decoding_habits, write_replies
 from beatingbert.engines.llm.likelihood import Scored, Scorer
 from beatingbert.engines.llm.settings import LLMSettings, check_choice_settings
+from beatingbert.engines.llm.window import window
 from beatingbert.engines.llm.wording import Asked, Wording, opening_tokens, wants_chat
 from beatingbert.engines.protocol import EngineFacts, Workplace
 from beatingbert.errors import CheckpointError
@@ -40,11 +47,12 @@ class LlmEngine:
     """Loads a checkpoint and draws the demonstrations; nothing is trained."""
 
     def __init__(self, settings: LLMSettings, workplace: Workplace) -> None:
+        refuse_positions(settings.calibration, workplace.task)
         self._settings = settings
         self._workplace = workplace
 
     def fit(self, train: Sequence[Example], *, development: Sequence[Example], seed: int) -> LlmClassifier:
-        """Draw demonstrations from `train` (none for zero-shot) and load the model."""
+        """Draw demonstrations from `train` (none for zero-shot), load the model and calibrate it where asked to."""
         settings, task = self._settings, self._workplace.task
         check_choice_settings(task, settings.choice_by, settings.normalise_by)
         template = in_form(load_template(task, self._workplace.prompt_dir), settings)
@@ -91,7 +99,15 @@ class LlmEngine:
                 "demonstrations": [example.question.id for example in demonstrations.shown],
             },
         )
-        return LlmClassifier(model, tokenizer, wording, settings, facts, self._workplace, seed)
+        classifier = LlmClassifier(model, tokenizer, wording, settings, facts, self._workplace, seed)
+        if settings.calibration != "none":
+            shown = demonstrations.shown
+            classifier.calibrate(
+                questions_to_estimate_on(
+                    settings.calibration, task, train=train, development=development, shown=shown, seed=seed
+                )
+            )
+        return classifier
 
 
 def in_form(template: Template, settings: LLMSettings) -> Template:
@@ -120,15 +136,6 @@ def causal_config(checkpoint: Checkpoint) -> Any:
     return config
 
 
-def window(config: Any) -> int:
-    """Most tokens that the model reads at once."""
-    text_config = config.get_text_config()
-    for name in ("max_position_embeddings", "n_positions"):  # GPT-2's name for it is the second
-        if getattr(text_config, name, None):
-            return int(getattr(text_config, name))
-    return 1 << 30  # models without positions (ALiBi, recurrent ones) have no window
-
-
 class LlmClassifier:
     """A language model that answers questions in the words of one template."""
 
@@ -150,6 +157,7 @@ class LlmClassifier:
         self._settings = settings
         self._workplace = workplace
         self._seed = seed
+        self._calibration: Calibration | None = None
         self._scorer = Scorer(
             model, tokenizer, bos=wording.bos, opening=wording.opening(), batch_size=settings.batch_size
         )
@@ -159,6 +167,22 @@ class LlmClassifier:
                 "reads_shared_prefix_once": self._scorer.is_packed,
                 "max_tokens_per_pass": self._scorer.max_tokens,
             }
+
+    def calibrate(self, source: Mapping[str, Sequence[Question]]) -> None:
+        """Estimate the prompt's bias once, from questions by the part that they come from, and record it."""
+        started = time.perf_counter()
+        scored = self._scorer.score(
+            [self.wording.ask(question) for part in source.values() for question in part],
+            on_batch=lambda done, total: self._workplace.progress("calibrating", done, total),
+        )
+        self._calibration = estimate([one.log_likelihood for one in scored])
+        self.facts.notes["calibration"] = {
+            "kind": self._settings.calibration,
+            "prior": dict(self._calibration.prior),
+            "estimated_on": {part: len(questions) for part, questions in source.items()},
+            "seed": self._seed,
+            "seconds": time.perf_counter() - started,
+        }
 
     def predict(self, questions: Sequence[Question]) -> list[Prediction]:
         """One answer per question, in the order given."""
@@ -174,11 +198,15 @@ class LlmClassifier:
         predictions = []
         for question, one, prompt in zip(questions, scored, asked, strict=True):
             scores = self._scores(one, question)
+            if self._calibration is not None:
+                scores = probabilities = self._calibration.probabilities(scores)
+            else:
+                probabilities = softmax(scores)
             predictions.append(
                 Prediction(
                     question_id=question.id,
                     label=best(scores),
-                    probabilities=softmax(scores),
+                    probabilities=probabilities,
                     log_likelihoods=one.log_likelihood,
                     labels_by_rule=self._labels_by_rule(one, question),
                     prompt=self._kept(prompt),
@@ -236,10 +264,3 @@ class LlmClassifier:
             )
             for question, prompt, reply in zip(questions, asked, replies, strict=True)
         ]
-
-
-def softmax(scores: Mapping[str, float]) -> dict[str, float]:
-    """Label to probability."""
-    top = max(scores.values())
-    weights = {label: math.exp(value - top) for label, value in scores.items()}
-    return {label: weight / sum(weights.values()) for label, weight in weights.items()}

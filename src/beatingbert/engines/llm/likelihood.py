@@ -8,7 +8,7 @@ by tokens, longest first, in a budget that is halved when memory runs out.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +18,9 @@ from beatingbert.engines.llm.output_layer import OutputLayer
 from beatingbert.engines.llm.packed import PackedReader, Prefix
 from beatingbert.engines.llm.padded import PaddedReader
 from beatingbert.engines.llm.tree import Tree, grow
+from beatingbert.engines.llm.window import window
 from beatingbert.engines.llm.wording import Asked
-from beatingbert.errors import BeatingBertError
+from beatingbert.errors import BeatingBertError, SettingsError
 
 CHUNK = 4096  # questions tokenised and sorted at a time, so that memory does not grow with their number
 SHORTEST_PREFIX = 4  # tokens; a shorter one is not worth its bookkeeping
@@ -85,6 +86,7 @@ class Scorer:
         share: bool = True,
     ) -> None:
         self._tokenizer = tokenizer
+        self._window = window(model.config)
         self._bos = list(bos)
         self._opening = tuple(opening)
         self._batch_size = batch_size or CHUNK
@@ -114,16 +116,26 @@ class Scorer:
         Returns:
             One entry per question, in the order given.
         """
-        scored: list[Scored] = []
-        for start in range(0, len(asked), CHUNK):
-            chunk = asked[start : start + CHUNK]
+        return list(self.stream(asked, on_batch=lambda done: on_batch(done, len(asked))))
+
+    def stream(
+        self, asked: Iterable[Asked], *, on_batch: Callable[[int], None] = lambda done: None
+    ) -> Iterator[Scored]:
+        """Score questions as they come, in their order, holding no more than `CHUNK` of them at a time.
+
+        Args:
+            asked: prompts with the answers to score; may be longer than memory.
+            on_batch: called with the number of questions done.
+        """
+        source, before = iter(asked), 0
+        while chunk := list(itertools.islice(source, CHUNK)):
             trees = [self._tree(one) for one in chunk]
             values: dict[int, list[float]] = {}
             for at, found in self._run(trees):
                 values[at] = found
-                on_batch(start + len(values), len(asked))
-            scored += [_collect(one, trees[at], values[at]) for at, one in enumerate(chunk)]
-        return scored
+                on_batch(before + len(values))
+            before += len(chunk)
+            yield from (_collect(one, trees[at], values[at]) for at, one in enumerate(chunk))
 
     def _tree(self, one: Asked) -> Tree:
         if one.contexts:
@@ -134,7 +146,9 @@ class Scorer:
         context = [*self._bos, *prompt[:shared]]
         if not context:
             raise BeatingBertError(f"nothing comes before the first scored token of the prompt {one.text!r}")
-        return grow(context, [ids[shared:] for ids in whole])
+        tree = grow(context, [ids[shared:] for ids in whole])
+        self._check_window(tree, len(context), max(map(len, whole)) - shared, one.text)
+        return tree
 
     def _tree_of_contexts(self, one: Asked) -> Tree:
         """The tree of a question whose labels have contexts of their own, each with its own boundary."""
@@ -146,7 +160,19 @@ class Scorer:
         if min(ends) + len(self._bos) == 0:
             raise BeatingBertError(f"nothing comes before the first scored token of one of the prompts {one.prompts}")
         shared = min(split_at_boundary(whole[0], whole), *ends)
-        return grow([*self._bos, *whole[0][:shared]], [ids[shared:] for ids in whole], [end - shared for end in ends])
+        context, own = [*self._bos, *whole[0][:shared]], [ids[shared:] for ids in whole]
+        tree = grow(context, own, [end - shared for end in ends])
+        self._check_window(tree, len(self._bos) + max(ends), len(whole[0]) - ends[0], one.text)
+        return tree
+
+    def _check_window(self, tree: Tree, prompt: int, answer: int, text: str) -> None:
+        """Refuse what the model cannot read at once; `prompt` and `answer` are the tokens of each."""
+        if max(tree.depths) >= self._window:
+            raise SettingsError(
+                f"a prompt of {prompt} tokens with an answer of {answer} does not fit the model, which reads "
+                f"{self._window} at once; cut it before scoring (--max_length), use fewer demonstrations, or choose a "
+                f"checkpoint with a longer window. It begins {text[:60]!r}"
+            )
 
     def _run(self, trees: Sequence[Tree]) -> Iterator[tuple[int, list[float]]]:
         """(position, values of its readings) of every tree, in the order in which batches are done."""

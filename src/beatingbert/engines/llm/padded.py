@@ -47,7 +47,8 @@ class PaddedReader:
             logits_to_keep=torch.tensor(places, device=self._device),
             use_cache=False,
         ).logits
-        columns = {place: column for column, place in enumerate(places)}
+        kept = logits.shape[1] == len(places)  # some models keep all of them, whatever they are asked
+        columns = {place: column if kept else place for column, place in enumerate(places)}
         row_of = torch.tensor([row for row, *_ in wanted], device=self._device)
         column_of = torch.tensor([columns[place] for _, _, _, place, _ in wanted], device=self._device)
         token_of = torch.tensor([token for *_, token in wanted], device=self._device)

@@ -11,6 +11,7 @@ ANSWER_BY = ("likelihood", "generation")
 CHOICE_BY = ("ending", "letter")
 NORMALISE_BY = ("characters", "none")
 CHAT_TEMPLATE = ("auto", "always", "never")
+CALIBRATION = ("none", "contextual", "batch")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,8 @@ class LLMSettings:
         normalise_by: which ending wins: "characters" divides its log-likelihood by its length in characters (the
             harness's acc_norm), "none" does not (acc). What follows a blank is the same for every choice, so there
             both take the same one.
+        calibration: what is taken out of the probabilities of labels: "contextual" the bias that content-free texts
+            show, "batch" that which unlabelled development or train questions show; only for likelihood.
     """
 
     checkpoint: str
@@ -46,6 +49,7 @@ class LLMSettings:
     chat_template: str = "auto"
     choice_by: str = "ending"
     normalise_by: str = "characters"
+    calibration: str = "none"
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "max_new_tokens"):
@@ -75,6 +79,13 @@ class LLMSettings:
             raise SettingsError(
                 "normalise_by 'none' changes nothing where no endings are scored; leave it out, or use "
                 "--choice_by ending and --answer_by likelihood"
+            )
+        if self.calibration not in CALIBRATION:
+            raise SettingsError(f"calibration must be one of {', '.join(CALIBRATION)}, got {self.calibration!r}")
+        if self.calibration != "none" and self.answer_by != "likelihood":
+            raise SettingsError(
+                f"calibration {self.calibration!r} corrects the likelihoods of labels, and a written reply has none; "
+                "leave it out, or use --answer_by likelihood"
             )
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import torch
 
 from beatingbert.engines.llm.likelihood import Scorer, split_at_boundary
 from beatingbert.engines.llm.wording import Asked, opening_tokens
-from beatingbert.errors import BeatingBertError
+from beatingbert.errors import BeatingBertError, SettingsError
 from engines.llm.asking import ask, ask_apart, load, naive_log_likelihood, score
 
 MODELS = ("tiny_llama", "tiny_gemma", "tiny_gemma_that_forgets_bos", "tiny_qwen", "tiny_gpt2")
@@ -172,6 +173,44 @@ def test_a_token_that_merges_across_the_boundary_is_scored_as_part_of_the_answer
 )
 def test_context_ends_where_prompt_and_all_answers_part(prompt: list[int], whole: list[list[int]], shared: int) -> None:
     assert split_at_boundary(prompt, whole) == shared
+
+
+def test_one_thread_and_two_give_the_same_scores(loaded: tuple[Any, Any], share: bool) -> None:
+    threads = torch.get_num_threads()
+    found = []
+    for count in (1, 2):
+        torch.set_num_threads(count)
+        found.append(scores(*loaded, ASKED, share=share))
+    torch.set_num_threads(threads)
+    for one, two in zip(*found, strict=True):
+        assert one == pytest.approx(two, abs=1e-5)
+
+
+def test_a_prompt_that_exceeds_the_models_window_is_refused_before_the_model_runs(tiny_gpt2: Path, share: bool) -> None:
+    model, tokenizer = load(tiny_gpt2)
+    fits = ask("word " * 200, " yes", " no")
+    too_long = ask("word " * model.config.n_positions, " yes", " no")
+    scorer = Scorer(model, tokenizer, bos=[], share=share)
+    model.forward = None  # whoever runs it fails
+    with pytest.raises(SettingsError, match=f"reads {model.config.n_positions} at once"):
+        scorer.score([fits, too_long])
+
+
+def test_questions_are_taken_as_they_come_and_not_all_at_once(tiny_llama: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr("beatingbert.engines.llm.likelihood.CHUNK", 2)
+    taken = []
+
+    def source() -> Iterator[Asked]:
+        for one in ASKED:
+            taken.append(one)
+            yield one
+
+    model, tokenizer = load(tiny_llama)
+    scorer = Scorer(model, tokenizer, bos=[])
+    streamed = scorer.stream(source())
+    first = next(streamed)
+    assert len(taken) == 2
+    assert [first, *streamed] == scorer.score(ASKED)
 
 
 def test_without_any_context_there_is_no_probability(tiny_llama: Path) -> None:

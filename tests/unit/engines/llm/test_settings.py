@@ -23,6 +23,8 @@ from beatingbert.errors import SettingsError
         ({"normalise_by": "none", "choice_by": "letter"}, "normalise_by 'none' changes nothing"),
         ({"normalise_by": "none", "answer_by": "generation"}, "normalise_by 'none' changes nothing"),
         ({"chat_template": "yes"}, "chat_template must be one of auto, always, never, got 'yes'"),
+        ({"calibration": "platt"}, "calibration must be one of none, contextual, batch, got 'platt'"),
+        ({"calibration": "batch", "answer_by": "generation"}, "a written reply has none; .*--answer_by likelihood"),
     ],
 )
 def test_a_setting_out_of_range_is_refused(settings: dict[str, Any], message: str) -> None:
