@@ -134,6 +134,29 @@ def test_written_replies_are_kept_and_read_strictly(do: Do, tmp_path: Path) -> N
     assert all(row["label"] is None or row["label"] in row["reply"].casefold() for row in rows)
 
 
+@pytest.mark.parametrize("temperature", [0.0, 0.7])
+def test_constrained_replies_name_a_label_and_do_not_depend_on_the_batch(
+    do: Do, tmp_path: Path, temperature: float
+) -> None:
+    records = [
+        do(
+            LLMConfig(
+                task="rotten_tomatoes",
+                model_name=SMOLLM2,
+                constrained=True,
+                temperature=temperature,
+                batch_size=batch_size,
+                no_fp16=True,
+                max_eval_samples=6,
+                output_dir=tmp_path / f"batch-{batch_size}",
+            )
+        )
+        for batch_size in (1, 4)
+    ]
+    assert records[0].scores["validation"]["unparsed"] == 0
+    assert [row["reply"] for row in answers(records[0])] == [row["reply"] for row in answers(records[1])]
+
+
 @pytest.mark.skipif(not (DATA / "winogrande").is_dir(), reason="no benchmark data: see BEATINGBERT_DATA")
 @pytest.mark.parametrize("task", ["arc_challenge", "winogrande"])
 def test_real_multiple_choice_is_scored_as_by_transformers_own_forward_pass(do: Do, tmp_path: Path, task: str) -> None:

@@ -170,10 +170,11 @@ class LLMConfig(RunConfig):
         num_few_shot: Demonstrations before each question, in few-shot mode.
         temperature: 0 takes the most likely answer; more samples written replies, so it implies --answer_by generation.
         batch_size: Questions per forward pass at most. Default: as many as keep the device busy.
-        max_new_tokens: Longest written reply, for --answer_by generation.
+        max_new_tokens: Longest written reply, for --answer_by generation without --constrained.
         max_length: Tokens of prompt and answer together at most; only the passage is cut, and cuts are counted.
         answer_by: 'likelihood' takes the label whose words are most likely; 'generation' lets the model write and
             reads the reply strictly. Default: likelihood.
+        constrained: Let the model write nothing but one of the labels, word by word; implies --answer_by generation.
         choice_by: Multiple choice only. 'ending' scores the words of each choice, or what follows the blank that it
             fills; 'letter' lists the choices as A, B, ... and takes one letter.
         normalise_by: Multiple choice by ending only. 'characters' takes the ending that is most likely for its length
@@ -199,6 +200,7 @@ class LLMConfig(RunConfig):
     max_new_tokens: int = 10
     max_length: int = 2048
     answer_by: Literal["likelihood", "generation"] | None = None
+    constrained: bool = False
     choice_by: Literal["ending", "letter"] = "ending"
     normalise_by: Literal["characters", "none"] = "characters"
     chat_template: Literal["auto", "always", "never"] = "auto"
@@ -240,6 +242,11 @@ class LLMConfig(RunConfig):
         return self.num_few_shot if self.mode == "few-shot" else 0
 
     @property
+    def _must_write(self) -> bool:
+        """Whether other settings only make sense for written replies."""
+        return self.temperature > 0 or self.constrained
+
+    @property
     def model(self) -> str:
         """The checkpoint's reference."""
         return self.model_name
@@ -264,8 +271,9 @@ class LLMConfig(RunConfig):
         return {
             "checkpoint": self.model_name,
             "shots": self.shots,
-            "answer_by": self.answer_by or ("generation" if self.temperature > 0 else "likelihood"),
+            "answer_by": self.answer_by or ("generation" if self._must_write else "likelihood"),
             "temperature": self.temperature,
+            "constrained": self.constrained,
             "batch_size": self.batch_size,
             "max_new_tokens": self.max_new_tokens,
             "max_length": self.max_length,

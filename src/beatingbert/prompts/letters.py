@@ -7,7 +7,7 @@ import string
 from collections.abc import Sequence
 
 from beatingbert.errors import SettingsError
-from beatingbert.prompts.parse import LEAD_IN, WRAPPING
+from beatingbert.prompts.parse import LEAD_IN, WRAPPING, after_lead_in
 from beatingbert.tasks.example import Question
 
 LETTERS = string.ascii_uppercase
@@ -52,6 +52,22 @@ def parse_letter(reply: str, choices: Sequence[str]) -> str | None:
     if re.search(rf"(?<!\w)[{known.replace(named[1], '')}](?!\w)", others):
         return None
     return str(at)
+
+
+def is_letter_settled(reply: str, choices: Sequence[str]) -> bool:
+    """Whether nothing that follows can change what `parse_letter` makes of a reply that is still being written.
+
+    It is settled when the line that counts is over, or has begun with something else than a letter of a choice.
+
+    Args:
+        reply: what the model has written so far, up to the end of a word.
+        choices: what the letters stand for, in order.
+    """
+    *over, last = (reply + "|").splitlines()  # with a mark, a last line is left even where none has begun
+    if any(line.strip(WRAPPING) for line in over):
+        return True
+    rest = after_lead_in(last.removesuffix("|").lstrip().lstrip(WRAPPING))
+    return bool(rest) and re.match(rf"[{LETTERS[: len(choices)]}](?!\w)", rest) is None
 
 
 def _without(text: str, choice: str) -> str:

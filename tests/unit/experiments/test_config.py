@@ -40,6 +40,7 @@ LLM: dict[str, Any] = EVERY_RUN | {
     "max_new_tokens": 5,
     "max_length": 512,
     "answer_by": "generation",
+    "constrained": True,
     "chat_template": "never",
     "calibration": "contextual",
     "no_fp16": True,
@@ -122,6 +123,7 @@ def test_another_wording_is_another_cell(watched: type[WatchfulEngine], data_dir
         BERTConfig(task="sst2", mode="eval", model_path="some/best_model"),
         LLMConfig(task="sst2"),
         LLMConfig(task="sst2", mode="few-shot", temperature=0.5),
+        LLMConfig(task="sst2", constrained=True),
         LinearConfig(task="sst2"),
         MajorityConfig(task="sst2"),
     ],
@@ -184,6 +186,7 @@ def refused(config_type: type[RunConfig], **settings: Any) -> str:
         (LLMConfig, {"mode": "few-shot", "num_few_shot": 0}, "--num_few_shot"),
         (LLMConfig, {"temperature": 0.5, "answer_by": "likelihood"}, "temperature"),
         (LLMConfig, {"temperature": -0.5}, "temperature"),
+        (LLMConfig, {"constrained": True, "answer_by": "likelihood"}, "constrained"),
         (LLMConfig, {"batch_size": 0}, "batch_size"),
         (LLMConfig, {"calibration": "batch", "temperature": 0.5}, "--answer_by likelihood"),
         (LLMConfig, {"calibration": "contextual", "answer_by": "generation"}, "--answer_by likelihood"),
@@ -210,8 +213,9 @@ def test_a_refused_setting_is_refused_before_any_engine_is_imported(
     assert list(Path("results").glob("*")) == []
 
 
-def test_a_temperature_means_that_replies_are_written() -> None:
-    assert LLMConfig(task="sst2", temperature=0.5).engine_settings()["answer_by"] == "generation"
+@pytest.mark.parametrize("setting", [{"temperature": 0.5}, {"constrained": True}])
+def test_what_only_makes_sense_for_replies_means_that_they_are_written(setting: dict[str, Any]) -> None:
+    assert LLMConfig(task="sst2", **setting).engine_settings()["answer_by"] == "generation"
     assert LLMConfig(task="sst2").engine_settings()["answer_by"] == "likelihood"
 
 

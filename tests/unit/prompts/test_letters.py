@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from beatingbert.errors import SettingsError
-from beatingbert.prompts.letters import list_choices, parse_letter
+from beatingbert.prompts.letters import is_letter_settled, list_choices, parse_letter
 from beatingbert.tasks.example import Question
 
 CHOICES = ("the moon", " the Sun ", "vitamin C", "A dog")
@@ -77,3 +79,26 @@ def test_a_reply_that_does_not_clearly_name_one_letter_names_none(reply: str) ->
 
 def test_a_letter_beyond_the_choices_names_none() -> None:
     assert parse_letter("C", CHOICES[:2]) is None
+
+
+@pytest.mark.parametrize(
+    "reply", ["The sun. ", "Answer: the ", "E. ", "B\n", "\n\nA or B\n", "Because ", "The answer is not "]
+)
+def test_a_reply_is_settled_once_its_line_is_over_or_begins_otherwise(reply: str) -> None:
+    assert is_letter_settled(reply, CHOICES)
+
+
+@pytest.mark.parametrize(
+    "reply", ["", "\n", "A", "The ", "The answer ", "**Answer:** ", "B. the ", "B, not A", "(C) vitamin "]
+)
+def test_a_reply_that_may_still_name_one_letter_or_another_is_not_settled(reply: str) -> None:
+    assert not is_letter_settled(reply, CHOICES)
+
+
+@pytest.mark.parametrize(
+    "reply", ["The answer is A. the moon\nB", "It is B", "C. vitamin C or A\nA", "**Answer:** D", "\nA dog\n"]
+)
+def test_what_is_settled_is_never_read_otherwise_later(reply: str) -> None:
+    settled = [at for at in range(len(reply)) if is_letter_settled(re.sub(r"\w*\Z", "", reply[:at]), CHOICES)]
+    for at in settled:
+        assert parse_letter(reply[:at], CHOICES) == parse_letter(reply, CHOICES)

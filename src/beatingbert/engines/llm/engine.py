@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -21,7 +22,7 @@ from beatingbert.engines.llm.calibration import (
     softmax,
 )
 from beatingbert.engines.llm.choose import best, labels_by_rule, per_character
-from beatingbert.engines.llm.generate import drop_decoding_habits, write_replies
+from beatingbert.engines.llm.generate import Writer, drop_decoding_habits
 from beatingbert.engines.llm.likelihood import Scored, Scorer
 from beatingbert.engines.llm.settings import LLMSettings, check_choice_settings
 from beatingbert.engines.llm.window import window
@@ -29,15 +30,12 @@ from beatingbert.engines.llm.wording import Asked, Wording, opening_tokens, want
 from beatingbert.engines.protocol import EngineFacts, Workplace
 from beatingbert.errors import CheckpointError
 from beatingbert.prompts.demonstrations import draw_demonstrations
-from beatingbert.prompts.letters import parse_letter
-from beatingbert.prompts.parse import parse_reply
 from beatingbert.prompts.template import Template, load_template
 from beatingbert.tasks.example import Example, Question
 from beatingbert.tasks.prediction import Prediction
 from beatingbert.tasks.spec import Shape
 
 VERSION = 2
-GENERATE_BATCH = 16  # prompts written at a time, where the user did not say
 BETWEEN_PROMPTS = "\n--- or ---\n"  # where each choice has a prompt of its own, as they are kept
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 ENCODERS_THAT_ALSO_DECODE = ("bert", "roberta", "electra", "mpnet", "deberta", "deberta-v2", "modernbert", "distilbert")
@@ -158,15 +156,36 @@ class LlmClassifier:
         self._workplace = workplace
         self._seed = seed
         self._calibration: Calibration | None = None
-        self._scorer = Scorer(
-            model, tokenizer, bos=wording.bos, opening=wording.opening(), batch_size=settings.batch_size
-        )
         if settings.answer_by == "likelihood":
             facts.notes["scoring"] = {
                 "log_likelihoods": "over the whole vocabulary",
                 "reads_shared_prefix_once": self._scorer.is_packed,
                 "max_tokens_per_pass": self._scorer.max_tokens,
             }
+
+    @cached_property
+    def _scorer(self) -> Scorer:
+        return Scorer(
+            self.model,
+            self.tokenizer,
+            bos=self.wording.bos,
+            opening=self.wording.opening(),
+            batch_size=self._settings.batch_size,
+        )
+
+    @cached_property
+    def _writer(self) -> Writer:
+        return Writer(
+            self.model,
+            self.tokenizer,
+            bos=self.wording.bos,
+            max_new_tokens=self._settings.max_new_tokens,
+            seed=self._seed,
+            temperature=self._settings.temperature,
+            stop_at_line=not self.wording.chat,
+            constrained=self._settings.constrained,
+            batch_size=self._settings.batch_size,
+        )
 
     def calibrate(self, source: Mapping[str, Sequence[Question]]) -> None:
         """Estimate the prompt's bias once, from questions by the part that they come from, and record it."""
@@ -235,32 +254,19 @@ class LlmClassifier:
         """What the model read, for the record."""
         return BETWEEN_PROMPTS.join(self._opening + prompt for prompt in asked.prompts)
 
-    def _named(self, reply: str, question: Question, asked: Asked) -> str | None:
-        """The label that a reply names."""
-        if self.wording.template.lists_choices:
-            return parse_letter(reply, question.choices)
-        return parse_reply(reply, {label: words.strip() for label, words in asked.answers.items()})
-
     def _by_generation(self, questions: Sequence[Question], asked: Sequence[Asked]) -> list[Prediction]:
-        replies = write_replies(
-            self.model,
-            self.tokenizer,
-            [one.text for one in asked],
-            bos=self.wording.bos,
-            batch_size=self._settings.batch_size or GENERATE_BATCH,
-            max_new_tokens=self._settings.max_new_tokens,
-            temperature=self._settings.temperature,
-            seed=self._seed,
-            stop_at_line=not self.wording.chat,
+        written = self._writer.write(
+            asked,
+            [question.id for question in questions],
             on_batch=lambda done, total: self._workplace.progress("answering", done, total),
         )
         return [
             Prediction(
                 question_id=question.id,
-                label=self._named(reply, question, prompt),
-                reply=reply,
+                label=one.label,
+                reply=one.text,
                 prompt=self._kept(prompt),
                 lost_tokens=prompt.lost_tokens,
             )
-            for question, prompt, reply in zip(questions, asked, replies, strict=True)
+            for question, prompt, one in zip(questions, asked, written, strict=True)
         ]

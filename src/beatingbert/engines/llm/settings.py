@@ -25,7 +25,8 @@ class LLMSettings:
             and reads the reply strictly.
         temperature: 0 writes greedily, more samples; only for generation.
         batch_size: most questions per forward pass; None fills passes by tokens.
-        max_new_tokens: longest reply; only for generation.
+        constrained: only the words of one of the labels can be written; only for generation.
+        max_new_tokens: longest reply; only for generation, and not where it is constrained.
         max_length: most tokens of prompt and answer together; capped at the model's window.
         full_precision: compute in fp32 even where the hardware has a faster format.
         chat_template: "auto" uses the tokenizer's template where it has one, "always" insists, "never" does without.
@@ -42,6 +43,7 @@ class LLMSettings:
     shots: int = 0
     answer_by: str = "likelihood"
     temperature: float = 0.0
+    constrained: bool = False
     batch_size: int | None = None
     max_new_tokens: int = 10
     max_length: int = 2048
@@ -65,6 +67,11 @@ class LLMSettings:
         if self.temperature > 0 and self.answer_by == "likelihood":
             raise SettingsError(
                 f"temperature {self.temperature} changes nothing when answers come by likelihood; "
+                "leave it out, or use --answer_by generation"
+            )
+        if self.constrained and self.answer_by == "likelihood":
+            raise SettingsError(
+                "constrained limits what is written, but answers come by likelihood, which never leaves the labels; "
                 "leave it out, or use --answer_by generation"
             )
         if self.answer_by not in ANSWER_BY:

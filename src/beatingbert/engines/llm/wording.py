@@ -30,12 +30,14 @@ class Asked:
         answers: label to what would follow the prompt, with the blank before it where there is one.
         lost_tokens: tokens of the long field that were cut to fit.
         contexts: label to its own prompt, where a choice is part of the prompt and not of the answer; else empty.
+        listed: the choices, where the prompt lists them and the answers are their letters; else empty.
     """
 
     text: str
     answers: dict[str, str]
     lost_tokens: int
     contexts: Mapping[str, str] = field(default_factory=dict)
+    listed: tuple[str, ...] = ()
 
     @property
     def prompts(self) -> tuple[str, ...]:
@@ -90,7 +92,7 @@ class Wording:
         room = self._max_length - max(self._reserve, max(map(self._count, answers.values()))) - len(self.bos)
         excess = self._longest(prompts) - room
         if excess <= 0:
-            return self._asked(prompts, answers, 0)
+            return self._asked(question, prompts, answers, 0)
         return self._cut(question, answers, excess, room)
 
     def opening(self) -> list[int]:
@@ -116,7 +118,7 @@ class Wording:
             prompts = self._prompts(question, kept + rest)
             over = self._longest(prompts) - room
             if over <= 0:
-                return self._asked(prompts, answers, len(offsets) - keep)
+                return self._asked(question, prompts, answers, len(offsets) - keep)
             keep -= over
         shortest = self._longest(self._prompts(question, rest))
         raise SettingsError(
@@ -133,9 +135,10 @@ class Wording:
         before, after = self._task.blank.split(text)
         return before, self._task.blank.mark + after
 
-    def _asked(self, prompts: Sequence[str], answers: dict[str, str], lost_tokens: int) -> Asked:
+    def _asked(self, question: Question, prompts: Sequence[str], answers: dict[str, str], lost_tokens: int) -> Asked:
         contexts = dict(zip(answers, prompts, strict=True)) if self.template.fills_blank else {}
-        return Asked(prompts[0], answers, lost_tokens, contexts)
+        listed = question.choices if self.template.lists_choices else ()
+        return Asked(prompts[0], answers, lost_tokens, contexts, listed)
 
     def _prompts(self, question: Question, long_text: str | None) -> list[str]:
         """The prompt; one per label, where each choice is put into the blank."""

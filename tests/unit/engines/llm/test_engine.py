@@ -170,7 +170,8 @@ def test_the_settings_of_writing_reach_the_model(fit: Fit, tiny_llama: Path, mon
     monkeypatch.setattr(classifier.model, "generate", lambda **options: calls.append(options) or generate(**options))
     classifier.predict(QUESTIONS)
     assert [len(call["input_ids"]) for call in calls] == [4, 3]
-    assert {(call["max_new_tokens"], call["temperature"], call["do_sample"]) for call in calls} == {(3, 0.5, True)}
+    assert {call["max_new_tokens"] for call in calls} == {3}
+    assert {one._temperature for call in calls for one in call["logits_processor"]} == {0.5}
 
 
 def test_replies_do_not_obey_a_checkpoints_own_decoding_habits(fit: Fit, tiny_llama: Path, tmp_path: Path) -> None:
@@ -191,7 +192,7 @@ def test_temperature_zero_is_greedy(fit: Fit, tiny_llama: Path, monkeypatch: pyt
     generate = classifier.model.generate
     monkeypatch.setattr(classifier.model, "generate", lambda **options: calls.append(options) or generate(**options))
     classifier.predict(QUESTIONS)
-    assert {(call["max_new_tokens"], call["do_sample"]) for call in calls} == {(10, False)}
+    assert {(call["max_new_tokens"], len(call["logits_processor"])) for call in calls} == {(10, 0)}
 
 
 def test_a_reply_that_names_no_label_is_no_label(fit: Fit, tiny_llama: Path) -> None:
@@ -202,16 +203,42 @@ def test_a_reply_that_names_no_label_is_no_label(fit: Fit, tiny_llama: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("reply", "label"), [(" Positive.", "positive"), (" negative\n", "negative"), (" so so", None), ("", None)]
+    ("reply", "label"), [(" Positive.", "positive"), (" negative\n", "negative"), (" so", None), ("", None)]
 )
-def test_a_reply_is_read_strictly(
-    fit: Fit, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch, reply: str, label: str | None
-) -> None:
-    monkeypatch.setattr(
-        "beatingbert.engines.llm.engine.write_replies", lambda model, tokenizer, prompts, **_: [reply] * len(prompts)
+def test_a_reply_is_read_strictly(fit: Fit, tiny_llama: Path, reply: str, label: str | None) -> None:
+    classifier = fit(tiny_llama, answer_by="generation")
+    tokens = iter([*classifier.tokenizer(reply)["input_ids"], classifier.tokenizer.eos_token_id])
+
+    def dictate(module: Any, args: Any, output: Any) -> Any:
+        output.logits[:] = 0
+        output.logits[..., next(tokens)] = 1
+        return output
+
+    classifier.model.register_forward_hook(dictate)
+    (prediction,) = classifier.predict(QUESTIONS[:1])
+    assert (prediction.label, prediction.reply) == (label, reply)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("task", ["sst2", "arc_challenge"])
+def test_a_constrained_reply_always_names_a_label(fit: Fit, checkpoint: Path, task: str, temperature: float) -> None:
+    rows = TRAIN if task == "sst2" else science(9)
+    classifier = fit(
+        checkpoint, task, answer_by="generation", constrained=True, max_new_tokens=1, temperature=temperature
     )
-    predictions = fit(tiny_llama, answer_by="generation").predict(QUESTIONS)
-    assert {(one.label, one.reply) for one in predictions} == {(label, reply)}
+    for one, question in zip(classifier.predict(questions_of(rows)), questions_of(rows), strict=True):
+        assert one.label is not None
+        assert one.reply is not None
+        assert one.reply.strip() == (question.choices[int(one.label)] if question.choices else one.label)
+
+
+def test_constrained_writing_of_labels_of_one_token_takes_the_most_likely_one(fit: Fit, tiny_llama: Path) -> None:
+    """Only then is the first choice the whole choice."""
+    likely = fit(tiny_llama).predict(questions_of(TRAIN))
+    ids = fit(tiny_llama).tokenizer([" negative", " positive"])["input_ids"]
+    written = fit(tiny_llama, answer_by="generation", constrained=True).predict(questions_of(TRAIN))
+    assert [len(one) for one in ids] == [1, 1]
+    assert [one.label for one in written] == [one.label for one in likely]
 
 
 def by_plain_forward_pass(model: Any, tokenizer: Any, context: str, continuation: str) -> float:
@@ -336,18 +363,32 @@ def test_the_window_holds_with_a_blank_and_with_letters(fit: Fit, tiny_gpt2: Pat
         assert one.label in ("0", "1")
 
 
-@pytest.mark.parametrize(("reply", "label"), [(" B. the words", "1"), (" A", "0"), (" C", None), (" good 1", None)])
-def test_a_reply_by_letter_is_read_strictly(
-    fit: Fit, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch, reply: str, label: str | None
-) -> None:
-    monkeypatch.setattr(
-        "beatingbert.engines.llm.engine.write_replies", lambda model, tokenizer, prompts, **_: [reply] * len(prompts)
-    )
-    classifier = fit(tiny_llama, "winogrande", answer_by="generation", choice_by="letter")
+@pytest.mark.parametrize(
+    ("reply", "label"), [(" B. the story", "1"), (" A", "0"), (" C", None), (" good", None), (" A or B", None)]
+)
+def test_a_reply_by_letter_is_read_strictly(fit: Fit, tiny_llama: Path, reply: str, label: str | None) -> None:
+    classifier = fit(tiny_llama, "winogrande", answer_by="generation", choice_by="letter", max_new_tokens=20)
+    tokens = iter([*classifier.tokenizer(reply)["input_ids"], classifier.tokenizer.eos_token_id])
+
+    def dictate(module: Any, args: Any, output: Any) -> Any:
+        output.logits[:] = 0
+        output.logits[..., next(tokens)] = 1
+        return output
+
+    classifier.model.register_forward_hook(dictate)
     (one,) = classifier.predict(questions_of(blanks(1)))
-    assert (one.label, one.labels_by_rule) == (label, None)
+    assert (one.label, one.reply, one.labels_by_rule) == (label, reply, None)
     assert one.prompt is not None
     assert one.prompt.endswith("\nA. the good film 0\nB. the story\nThe blank stands for:")
+
+
+def test_a_constrained_reply_by_letter_names_a_choice(fit: Fit, checkpoint: Path) -> None:
+    rows = questions_of(science(6))
+    classifier = fit(checkpoint, "arc_challenge", answer_by="generation", choice_by="letter", constrained=True)
+    for one, question in zip(classifier.predict(rows), rows, strict=True):
+        assert one.label is not None
+        assert one.reply == f" {'ABCDE'[int(one.label)]}"
+        assert int(one.label) < len(question.choices)
 
 
 def test_letters_are_refused_where_labels_are_named(fit: Fit, tiny_llama: Path) -> None:
