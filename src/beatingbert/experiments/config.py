@@ -170,6 +170,8 @@ class LLMConfig(RunConfig):
         num_few_shot: Demonstrations before each question, in few-shot mode.
         temperature: 0 takes the most likely answer; more samples written replies, so it implies --answer_by generation.
         batch_size: Questions per forward pass at most. Default: as many as keep the device busy.
+        rank_only: Leave out the normaliser where every label is one token: a little faster, same answers and label
+            probabilities, but the log-likelihoods kept are bare logits.
         max_new_tokens: Longest written reply, for --answer_by generation without --constrained.
         max_length: Tokens of prompt and answer together at most; only the passage is cut, and cuts are counted.
         answer_by: 'likelihood' takes the label whose words are most likely; 'generation' lets the model write and
@@ -201,6 +203,7 @@ class LLMConfig(RunConfig):
     max_length: int = 2048
     answer_by: Literal["likelihood", "generation"] | None = None
     constrained: bool = False
+    rank_only: bool = False
     choice_by: Literal["ending", "letter"] = "ending"
     normalise_by: Literal["characters", "none"] = "characters"
     chat_template: Literal["auto", "always", "never"] = "auto"
@@ -274,6 +277,7 @@ class LLMConfig(RunConfig):
             "answer_by": self.answer_by or ("generation" if self._must_write else "likelihood"),
             "temperature": self.temperature,
             "constrained": self.constrained,
+            "rank_only": self.rank_only,
             "batch_size": self.batch_size,
             "max_new_tokens": self.max_new_tokens,
             "max_length": self.max_length,

@@ -39,7 +39,7 @@ RUN_BERT = [
 RUN_LLM = [
     *"mode model num_few_shot temperature batch_size max_new_tokens max_length lora_rank lr epochs".split(),
     *"adapter_path max_train_examples max_val_examples no_fp16 answer_by constrained prompt_dir chat_template".split(),
-    *"calibration choice_by normalise_by".split(),
+    *"calibration rank_only choice_by normalise_by".split(),
     *EVERY_RUN,
 ]
 VALUES = {
@@ -54,7 +54,7 @@ VALUES = {
     "calibration": "contextual",
 }
 MODES = {"run_bert.py": "predict", "run_llm.py": "few-shot"}
-SWITCHES = ("no_fp16", "constrained")  # flags without a value
+SWITCHES = ("no_fp16", "constrained", "rank_only")  # flags without a value
 LATER = ("adapter_path",)  # accepted, and then said to come later
 
 

@@ -41,6 +41,7 @@ LLM: dict[str, Any] = EVERY_RUN | {
     "max_length": 512,
     "answer_by": "generation",
     "constrained": True,
+    "rank_only": True,
     "chat_template": "never",
     "calibration": "contextual",
     "no_fp16": True,

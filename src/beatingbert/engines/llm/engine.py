@@ -158,7 +158,9 @@ class LlmClassifier:
         self._calibration: Calibration | None = None
         if settings.answer_by == "likelihood":
             facts.notes["scoring"] = {
-                "log_likelihoods": "over the whole vocabulary",
+                "log_likelihoods": "bare logits where every label is one token"
+                if self._leaves_out_normaliser
+                else "over the whole vocabulary",
                 "reads_shared_prefix_once": self._scorer.is_packed,
                 "max_tokens_per_pass": self._scorer.max_tokens,
             }
@@ -171,6 +173,7 @@ class LlmClassifier:
             bos=self.wording.bos,
             opening=self.wording.opening(),
             batch_size=self._settings.batch_size,
+            normalise=not self._leaves_out_normaliser,
         )
 
     @cached_property
@@ -237,6 +240,11 @@ class LlmClassifier:
     @property
     def _scores_endings(self) -> bool:
         return self._workplace.task.shape is Shape.CHOICE and not self.wording.template.lists_choices
+
+    @property
+    def _leaves_out_normaliser(self) -> bool:
+        """Only where labels rank the same without: a bare logit cannot be divided by an ending's length."""
+        return self._settings.rank_only and not self._scores_endings
 
     def _scores(self, scored: Scored, question: Question) -> dict[str, float]:
         """What is compared: log-likelihoods, of endings per character unless told otherwise."""

@@ -229,9 +229,18 @@ class Scorer:
         hidden = hidden[torch.tensor(places, device=device)]
         rows = torch.tensor([row[place] for place, _ in readings], device=device)
         values = self._output.logits(hidden[rows], torch.tensor([token for _, token in readings], device=device))
-        if self._normalise or any(len(tree) > tree.trunk for tree in trees):
-            values = values - self._output.log_normalisers(hidden)[rows]
-        flat = iter(values.tolist())
+        exact = sorted(
+            {
+                row[start + one.place]
+                for start, tree in zip(starts, trees, strict=False)
+                if self._normalise or len(tree) > tree.trunk  # logits of different places cannot be added up
+                for one in tree.readings
+            }
+        )
+        normalisers = torch.zeros(len(places), device=device)
+        if exact:
+            normalisers[exact] = self._output.log_normalisers(hidden[exact])
+        flat = iter((values - normalisers[rows]).tolist())
         return [list(itertools.islice(flat, len(tree.readings))) for tree in trees]
 
     def _shared_prefix(self) -> Prefix:

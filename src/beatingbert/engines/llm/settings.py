@@ -26,6 +26,8 @@ class LLMSettings:
         temperature: 0 writes greedily, more samples; only for generation.
         batch_size: most questions per forward pass; None fills passes by tokens.
         constrained: only the words of one of the labels can be written; only for generation.
+        rank_only: leave out the normaliser where no label needs it, so that log-likelihoods are bare logits; labels and
+            their probabilities among each other stay the same; only for likelihood, and of no account for endings.
         max_new_tokens: longest reply; only for generation, and not where it is constrained.
         max_length: most tokens of prompt and answer together; capped at the model's window.
         full_precision: compute in fp32 even where the hardware has a faster format.
@@ -44,6 +46,7 @@ class LLMSettings:
     answer_by: str = "likelihood"
     temperature: float = 0.0
     constrained: bool = False
+    rank_only: bool = False
     batch_size: int | None = None
     max_new_tokens: int = 10
     max_length: int = 2048
@@ -68,6 +71,11 @@ class LLMSettings:
             raise SettingsError(
                 f"temperature {self.temperature} changes nothing when answers come by likelihood; "
                 "leave it out, or use --answer_by generation"
+            )
+        if self.rank_only and self.answer_by == "generation":
+            raise SettingsError(
+                "rank_only leaves out a part of likelihoods, but answers come by generation, which has none; "
+                "leave out one of the two"
             )
         if self.constrained and self.answer_by == "likelihood":
             raise SettingsError(

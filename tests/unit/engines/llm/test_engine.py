@@ -65,6 +65,15 @@ def test_answers_follow_from_the_prompts_that_are_kept(fit: Fit, checkpoint: Pat
         assert list(one.probabilities.values()) == pytest.approx(softmax)
 
 
+def test_ranking_alone_gives_the_same_answers_and_says_so(fit: Fit, checkpoint: Path) -> None:
+    exact, ranked = fit(checkpoint), fit(checkpoint, rank_only=True)
+    assert exact.facts.notes["scoring"]["log_likelihoods"] == "over the whole vocabulary"
+    assert ranked.facts.notes["scoring"]["log_likelihoods"].startswith("bare logits")
+    for one, other in zip(exact.predict(QUESTIONS), ranked.predict(QUESTIONS), strict=True):
+        assert one.label == other.label
+        assert one.probabilities == pytest.approx(other.probabilities, abs=1e-4)
+
+
 @pytest.mark.parametrize("fixture", ["tiny_gemma", "tiny_gemma_that_forgets_bos", "tiny_gemma_chat"])
 @pytest.mark.parametrize("answer_by", ["likelihood", "generation"])
 def test_gemma_reads_its_beginning_token_exactly_once(
@@ -326,6 +335,16 @@ def test_what_follows_the_blank_is_scored_after_each_choice(
         assert one.label == position_of_best(expected)
         assert one.labels_by_rule == {"acc": one.label}
     assert classifier.facts.notes["choices"] == "in the blank"
+
+
+def test_endings_keep_their_normaliser_because_lengths_divide_it(fit: Fit, tiny_llama: Path) -> None:
+    """All choices are one token here, so a bare logit would be divided otherwise."""
+    questions = [Question(str(at), {"question": f"Which {at}"}, ("positive", "no", "yes")) for at in range(4)]
+    exact, ranked = fit(tiny_llama, "arc_challenge"), fit(tiny_llama, "arc_challenge", rank_only=True)
+    assert exact.predict(questions) == ranked.predict(questions)
+    assert ranked.facts.notes["scoring"]["log_likelihoods"] == "over the whole vocabulary"
+    lettered = fit(tiny_llama, "arc_challenge", rank_only=True, choice_by="letter")
+    assert lettered.facts.notes["scoring"]["log_likelihoods"].startswith("bare logits")
 
 
 def test_a_blank_has_the_same_answer_under_either_rule(fit: Fit, tiny_llama: Path) -> None:

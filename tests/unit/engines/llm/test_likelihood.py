@@ -132,6 +132,14 @@ def test_without_normaliser_answers_of_several_tokens_are_exact_all_the_same(
         assert one == pytest.approx(other, abs=1e-4)
 
 
+def test_without_normaliser_a_question_is_scored_the_same_whatever_is_asked_beside_it(tiny_llama: Path) -> None:
+    loaded = load(tiny_llama)
+    one_token, several = ask("Review: fine\nSentiment:", " yes", " no"), ask("Review: fine\nSentiment:", " maybe not")
+    alone = scores(*loaded, [one_token], normalise=False)
+    beside = scores(*loaded, [one_token, several], normalise=False)
+    assert beside[0] == pytest.approx(alone[0], abs=1e-5)
+
+
 def test_the_beginning_token_changes_the_scores_of_a_model_that_expects_it(tiny_gemma: Path, share: bool) -> None:
     model, tokenizer = load(tiny_gemma)
     with_bos, without = (

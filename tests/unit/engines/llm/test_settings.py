@@ -17,6 +17,7 @@ from beatingbert.errors import SettingsError
         ({"max_length": 15}, "max_length must be at least 16 tokens, got 15"),
         ({"temperature": -0.1, "answer_by": "generation"}, "temperature must not be negative"),
         ({"temperature": 0.7}, "changes nothing when answers come by likelihood"),
+        ({"rank_only": True, "answer_by": "generation"}, "answers come by generation, which has none"),
         ({"constrained": True}, "constrained limits what is written, but answers come by likelihood"),
         ({"answer_by": "guess"}, "answer_by must be one of likelihood, generation, got 'guess'"),
         ({"choice_by": "word"}, "choice_by must be one of ending, letter, got 'word'"),
