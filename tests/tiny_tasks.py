@@ -55,7 +55,7 @@ def blanks(count: int) -> list[Example]:
     """WinoGrande rows; every fourth sentence begins with its blank, so that nothing comes before the choice."""
     rows = []
     for number in range(count):
-        choices = (f"the good film {number}", "the story")
+        choices = (f"the good film {number}", "a story")
         before = "" if number % 4 == 3 else f"The actor saw film {number} because "
         question = Question(
             id=f"w{number}", texts={"sentence": f"{before}_ was great in review {number}."}, choices=choices

@@ -202,7 +202,7 @@ def test_in_the_blank_each_choice_has_its_own_context_and_all_the_same_answer(ti
     question = blanks(1)[0].question
     asked = wording(tokenizer, "winogrande", form=Template.in_blank).ask(question)
     start = "The actor saw film 0 because"
-    assert asked.contexts == {"0": f"{start} the good film 0", "1": f"{start} the story"}
+    assert asked.contexts == {"0": f"{start} the good film 0", "1": f"{start} a story"}
     assert asked.answers == {"0": " was great in review 0.", "1": " was great in review 0."}
     assert asked.prompts == tuple(asked.contexts.values())
     assert asked.text == asked.prompts[0]
@@ -213,14 +213,14 @@ def test_in_the_blank_demonstrations_are_sentences_filled_rightly(tiny_llama: Pa
     (train, one), train_rows = blanks(2), blanks(2)[:1]
     asked = wording(tokenizer, "winogrande", form=Template.in_blank, shots=1, train=train_rows).ask(one.question)
     filled = train.question.texts["sentence"].replace("_", train.question.choices[int(train.label)])
-    assert asked.contexts["1"] == f"{filled}\n\nThe actor saw film 1 because the story"
+    assert asked.contexts["1"] == f"{filled}\n\nThe actor saw film 1 because a story"
 
 
 def test_in_a_chat_the_model_goes_on_in_its_own_turn(tiny_qwen: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(tiny_qwen)
     asked = wording(tokenizer, "winogrande", form=Template.in_blank, chat=True).ask(blanks(1)[0].question)
     assert asked.contexts["1"] == (
-        "<|im_start|>user\nThe actor saw film 0 because the story<|im_end|>\n<|im_start|>assistant\n"
+        "<|im_start|>user\nThe actor saw film 0 because a story<|im_end|>\n<|im_start|>assistant\n"
     )
     assert asked.answers["1"] == "was great in review 0."
 
