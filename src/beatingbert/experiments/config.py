@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import tyro
 
 from beatingbert.engines.llm.calibration import refuse_positions
+from beatingbert.engines.llm.settings import check_choice_settings
 from beatingbert.errors import NotAvailableError, SettingsError
 from beatingbert.tasks.catalog import find_task
 
@@ -176,6 +177,10 @@ class LLMConfig(RunConfig):
         answer_by: 'likelihood' takes the label whose words are most likely; 'generation' lets the model write and
             reads the reply strictly. Default: likelihood.
         constrained: Let the model write nothing but one of the labels, word by word; implies --answer_by generation.
+        choice_by: Multiple choice only. 'ending' scores the words of each choice, or what follows the blank that it
+            fills; 'letter' lists the choices as A, B, ... and takes one letter.
+        normalise_by: Multiple choice by ending only. 'characters' takes the ending that is most likely for its length
+            in characters (acc_norm), 'none' the most likely one (acc). Both accuracies are reported.
         chat_template: 'auto' uses the tokenizer's chat template where there is one.
         calibration: Takes the prompt's own bias out of the label probabilities: 'contextual' as content-free texts show
             it, 'batch' as up to 128 unlabelled development or train questions do. Not for multiple choice.
@@ -199,6 +204,8 @@ class LLMConfig(RunConfig):
     answer_by: Literal["likelihood", "generation"] | None = None
     constrained: bool = False
     rank_only: bool = False
+    choice_by: Literal["ending", "letter"] = "ending"
+    normalise_by: Literal["characters", "none"] = "characters"
     chat_template: Literal["auto", "always", "never"] = "auto"
     calibration: Literal["none", "contextual", "batch"] = "none"
     prompt_dir: Path | None = None
@@ -219,6 +226,7 @@ class LLMConfig(RunConfig):
             raise NotAvailableError(
                 f"{wanted} comes with a later version of beatingbert; this one has --mode zero-shot and few-shot"
             )
+        check_choice_settings(find_task(self.task), self.choice_by, self.normalise_by)
         if self.mode == "few-shot" and self.num_few_shot < 1:
             raise SettingsError(
                 f"--mode few-shot needs at least one demonstration, got --num_few_shot {self.num_few_shot}; "
@@ -275,6 +283,8 @@ class LLMConfig(RunConfig):
             "max_length": self.max_length,
             "full_precision": self.no_fp16,
             "chat_template": self.chat_template,
+            "choice_by": self.choice_by,
+            "normalise_by": self.normalise_by,
             "calibration": self.calibration,
         }
 

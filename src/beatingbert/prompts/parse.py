@@ -50,7 +50,7 @@ def is_settled(reply: str, words: Mapping[str, str]) -> bool:
     *over, last = (reply + "|").splitlines()  # with a mark, a last line is left even where none has begun
     if any(line.strip(WRAPPING) for line in over):
         return True
-    rest = _after_lead_in(last.removesuffix("|").lstrip().lstrip(WRAPPING)).casefold()
+    rest = after_lead_in(last.removesuffix("|").lstrip().lstrip(WRAPPING)).casefold()
     if not rest or LAST_UNDERSCORE.search(rest):
         return False
     phrases = _labels_by_phrase(words)
@@ -71,7 +71,7 @@ def _find_phrases(line: str, phrases: Iterable[str]) -> list[re.Match[str]]:
     return list(re.finditer(rf"(?<!\w)(?:{either})(?!\w)", line)) if either else []
 
 
-def _after_lead_in(begun: str) -> str:
+def after_lead_in(begun: str) -> str:
     """What an unfinished line says after its lead-in; nothing, as long as it may still be one."""
     if lead_in := LEAD_IN.match(begun):
         return begun[lead_in.end() :].lstrip(WRAPPING)

@@ -85,9 +85,13 @@ def describe(record: RunRecord) -> str:
     if record.cell.engine == "llm":
         shots = f"{settings['shots']}-shot" if settings["shots"] else "zero-shot"
         calibration = settings.get("calibration", "none")  # runs of before there was any do not name it
-        if calibration != "none":
-            return f"{shots}, {calibration} calibration"
-        return shots if settings["answer_by"] == "likelihood" else f"{shots}, written"
+        how = [
+            shots,
+            "by letter" if settings.get("choice_by") == "letter" else "",
+            f"{calibration} calibration" if calibration != "none" else "",
+            "written" if settings["answer_by"] == "generation" else "",
+        ]
+        return ", ".join(filter(None, how))
     rows = record.data.get("train_rows")
     trained = "fine-tuned" if record.cell.engine == "encoder" else "trained"
     return f"{trained} on {rows:,}" if rows else trained

@@ -24,7 +24,9 @@ class Scorecard:
     Attributes:
         metrics: name to value with bounds, as fractions: "accuracy" always, "macro_f1" and "mcc" unless the labels are
             mere positions, "ece" and "brier" (between 0 and 2) where every prediction has probabilities. Of these two
-            the smaller is the better.
+            the smaller is the better. Where the answers carry what other rules would have taken
+            (`Prediction.labels_by_rule`), the accuracy of each rule under its own name: "acc" and "acc_norm" for the
+            endings of multiple choice.
         reliability: confidence against accuracy by bin, as a reliability diagram shows it; empty without "ece".
         labels: the task's labels, empty where they are mere positions.
         per_class: label to precision, recall, F1 and support, in the order of `labels`.
@@ -104,6 +106,9 @@ def score(
     names = () if accuracy_only else tuple(labels)
     right = sum(truth == answer for truth, answer in zip(gold, predicted, strict=True))
     measured = {"accuracy": wilson(right, len(gold), level=level)}
+    for rule, answers in _answers_by_rule(aligned).items():
+        right = sum(truth == answer for truth, answer in zip(gold, answers, strict=True))
+        measured[rule] = wilson(right, len(gold), level=level)
     if names:
         measured |= _bootstrap_metrics(names, gold, predicted, level=level, draws=draws, seed=seed)
     certainties = calibration.gather(gold, aligned)
@@ -138,6 +143,12 @@ def _align(examples: Sequence[Example], predictions: Sequence[Prediction]) -> li
     _refuse("never answered", [name for name in asked if name not in answered])
     _refuse("never asked", sorted(answered.keys() - set(asked)))
     return [answered[name] for name in asked]
+
+
+def _answers_by_rule(aligned: Sequence[Prediction]) -> dict[str, list[str]]:
+    """Rule to its answers, for every rule that has answered all rows."""
+    given = [prediction.labels_by_rule or {} for prediction in aligned]
+    return {rule: [one[rule] for one in given] for rule in given[0] if all(rule in one for one in given)}
 
 
 def _repeated(names: Iterable[str]) -> list[str]:

@@ -39,7 +39,7 @@ RUN_BERT = [
 RUN_LLM = [
     *"mode model num_few_shot temperature batch_size max_new_tokens max_length lora_rank lr epochs".split(),
     *"adapter_path max_train_examples max_val_examples no_fp16 answer_by constrained prompt_dir chat_template".split(),
-    *"calibration rank_only".split(),
+    *"calibration rank_only choice_by normalise_by".split(),
     *EVERY_RUN,
 ]
 VALUES = {
@@ -49,6 +49,8 @@ VALUES = {
     "select_on": "validation",
     "answer_by": "generation",
     "chat_template": "never",
+    "choice_by": "letter",
+    "normalise_by": "none",
     "calibration": "contextual",
 }
 MODES = {"run_bert.py": "predict", "run_llm.py": "few-shot"}
@@ -96,7 +98,7 @@ def test_the_flags_of_the_studys_scripts_are_exactly_these(
 def test_a_flag_is_the_same_with_hyphens_and_underscores(config_type: type[RunConfig], name: str, flag: str) -> None:
     value = MODES[name] if flag == "mode" else VALUES.get(flag, "17")
     given = [] if flag in SWITCHES else [value]
-    others = ["--task", "sst2"] if flag != "task" else []
+    others = ["--task", "arc_challenge" if flag in ("choice_by", "normalise_by") else "sst2"] if flag != "task" else []
     if config_type is BERTConfig and flag in ("mode", "model_path"):
         others += ["--model-path", "x"] if flag == "mode" else ["--mode", "eval"]
 

@@ -45,7 +45,10 @@ LLM: dict[str, Any] = EVERY_RUN | {
     "chat_template": "never",
     "calibration": "contextual",
     "no_fp16": True,
+    "choice_by": "letter",
+    "normalise_by": "none",
 }
+MULTIPLE_CHOICE = ("choice_by", "normalise_by")
 LINEAR: dict[str, Any] = EVERY_RUN | {"max_ngram": 3, "min_count": 2}
 
 
@@ -81,7 +84,7 @@ def test_every_field_of_an_encoder_run_reaches_the_cell(
 @pytest.mark.parametrize("name", LLM)
 def test_every_field_of_an_llm_run_reaches_the_cell(watched: type[WatchfulEngine], data_dir: Path, name: str) -> None:
     Path("prompts").mkdir()
-    before = LLMConfig(task="sst2", data_dir=data_dir, mode="few-shot")
+    before = LLMConfig(task="arc_challenge" if name in MULTIPLE_CHOICE else "sst2", data_dir=data_dir, mode="few-shot")
     assert plan_cell(dataclasses.replace(before, **{name: LLM[name]})).id != plan_cell(before).id
 
 
@@ -220,3 +223,11 @@ def test_what_only_makes_sense_for_replies_means_that_they_are_written(setting: 
 def test_an_unknown_task_is_refused_with_the_closest_name() -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'sst2'"):
         MajorityConfig(task="sst3")
+
+
+@pytest.mark.parametrize(("name", "value"), [("choice_by", "letter"), ("normalise_by", "none")])
+def test_settings_of_multiple_choice_are_refused_where_labels_are_named(name: str, value: str) -> None:
+    given: dict[str, Any] = {name: value}
+    with pytest.raises(SettingsError, match=f"{name} '{value}' is for multiple choice, .*'sst2'.*negative, positive"):
+        LLMConfig(task="sst2", **given)
+    assert LLMConfig(task="winogrande", **given).engine_settings()[name] == value

@@ -170,3 +170,31 @@ def test_importing_what_scores_loads_no_heavy_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.stderr.strip() == ""
+
+
+def test_every_usual_rule_has_an_accuracy_of_its_own() -> None:
+    """Four rows: the label is right twice, `acc` once, `acc_norm` three times."""
+    examples = examples_of(["0", "1", "1", "0"], choices=("a", "b"))
+    rules = [("1", "0"), ("0", "1"), ("1", "1"), ("1", "1")]
+    predictions = [
+        Prediction(question_id=f"q{row}", label=label, labels_by_rule={"acc": acc, "acc_norm": acc_norm})
+        for row, (label, (acc, acc_norm)) in enumerate(zip(["0", "1", "0", "1"], rules, strict=True))
+    ]
+    card = score(examples, predictions, (), accuracy_only=True)
+    assert card.metrics == {
+        "accuracy": wilson(2, 4, level=0.95),
+        "acc": wilson(1, 4, level=0.95),
+        "acc_norm": wilson(3, 4, level=0.95),
+    }
+    assert list(card.to_json()["metrics"]) == ["accuracy", "acc", "acc_norm"]
+
+
+def test_a_rule_that_some_rows_lack_is_not_reported() -> None:
+    examples = examples_of(["0", "1"], choices=("a", "b"))
+    predictions = [
+        Prediction(question_id="q0", label="0", labels_by_rule={"acc": "0", "acc_norm": "0"}),
+        Prediction(question_id="q1", label="0", labels_by_rule={"acc": "0"}),
+    ]
+    assert list(score(examples, predictions, (), accuracy_only=True).metrics) == ["accuracy", "acc"]
+    without = [Prediction(question_id=f"q{row}", label="0") for row in range(2)]
+    assert list(score(examples, [predictions[0], without[1]], (), accuracy_only=True).metrics) == ["accuracy"]

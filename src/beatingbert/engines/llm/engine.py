@@ -21,20 +21,22 @@ from beatingbert.engines.llm.calibration import (
     refuse_positions,
     softmax,
 )
+from beatingbert.engines.llm.choose import best, labels_by_rule, per_character
 from beatingbert.engines.llm.generate import Writer, drop_decoding_habits
 from beatingbert.engines.llm.likelihood import Scored, Scorer
-from beatingbert.engines.llm.settings import LLMSettings
+from beatingbert.engines.llm.settings import LLMSettings, check_choice_settings
 from beatingbert.engines.llm.window import window
 from beatingbert.engines.llm.wording import Asked, Wording, opening_tokens, wants_chat
 from beatingbert.engines.protocol import EngineFacts, Workplace
 from beatingbert.errors import CheckpointError
 from beatingbert.prompts.demonstrations import draw_demonstrations
-from beatingbert.prompts.template import load_template
+from beatingbert.prompts.template import Template, load_template
 from beatingbert.tasks.example import Example, Question
 from beatingbert.tasks.prediction import Prediction
 from beatingbert.tasks.spec import Shape
 
 VERSION = 2
+BETWEEN_PROMPTS = "\n--- or ---\n"  # where each choice has a prompt of its own, as they are kept
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 ENCODERS_THAT_ALSO_DECODE = ("bert", "roberta", "electra", "mpnet", "deberta", "deberta-v2", "modernbert", "distilbert")
 
@@ -50,7 +52,8 @@ class LlmEngine:
     def fit(self, train: Sequence[Example], *, development: Sequence[Example], seed: int) -> LlmClassifier:
         """Draw demonstrations from `train` (none for zero-shot), load the model and calibrate it where asked to."""
         settings, task = self._settings, self._workplace.task
-        template = load_template(task, self._workplace.prompt_dir)
+        check_choice_settings(task, settings.choice_by, settings.normalise_by)
+        template = in_form(load_template(task, self._workplace.prompt_dir), settings)
         demonstrations = draw_demonstrations(task, train, settings.shots, seed=seed)
         checkpoint = resolve(settings.checkpoint, progress=self._workplace.progress)
         set_threads()
@@ -90,6 +93,7 @@ class LlmEngine:
             notes={
                 "chat_template": chat,
                 "answer_by": settings.answer_by,
+                **({"choices": form_of(template)} if task.shape is Shape.CHOICE else {}),
                 "demonstrations": [example.question.id for example in demonstrations.shown],
             },
         )
@@ -102,6 +106,20 @@ class LlmEngine:
                 )
             )
         return classifier
+
+
+def in_form(template: Template, settings: LLMSettings) -> Template:
+    """The template in the form in which multiple choice is to be asked; as it is for other tasks."""
+    if settings.choice_by == "letter":
+        return template.by_letter()
+    if settings.answer_by == "likelihood" and template.filled:
+        return template.in_blank()
+    return template
+
+
+def form_of(template: Template) -> str:
+    """How choices are asked, for the record."""
+    return "by letter" if template.lists_choices else "in the blank" if template.fills_blank else "by ending"
 
 
 def causal_config(checkpoint: Checkpoint) -> Any:
@@ -141,7 +159,7 @@ class LlmClassifier:
         if settings.answer_by == "likelihood":
             facts.notes["scoring"] = {
                 "log_likelihoods": "bare logits where every label is one token"
-                if settings.rank_only
+                if self._leaves_out_normaliser
                 else "over the whole vocabulary",
                 "reads_shared_prefix_once": self._scorer.is_packed,
                 "max_tokens_per_pass": self._scorer.max_tokens,
@@ -155,7 +173,7 @@ class LlmClassifier:
             bos=self.wording.bos,
             opening=self.wording.opening(),
             batch_size=self._settings.batch_size,
-            normalise=not self._settings.rank_only,
+            normalise=not self._leaves_out_normaliser,
         )
 
     @cached_property
@@ -201,28 +219,48 @@ class LlmClassifier:
         )
         predictions = []
         for question, one, prompt in zip(questions, scored, asked, strict=True):
-            probabilities = self._probabilities(one, prompt)
-            label = max(probabilities, key=probabilities.__getitem__)
+            scores = self._scores(one, question)
+            if self._calibration is not None:
+                scores = probabilities = self._calibration.probabilities(scores)
+            else:
+                probabilities = softmax(scores)
             predictions.append(
                 Prediction(
                     question_id=question.id,
-                    label=label,
+                    label=best(scores),
                     probabilities=probabilities,
                     log_likelihoods=one.log_likelihood,
-                    prompt=self._opening + prompt.text,
+                    labels_by_rule=self._labels_by_rule(one, question),
+                    prompt=self._kept(prompt),
                     lost_tokens=prompt.lost_tokens,
                 )
             )
         return predictions
 
-    def _probabilities(self, scored: Scored, asked: Asked) -> dict[str, float]:
-        """Softmax over the labels; endings of different length are compared per byte, as is usual for them."""
-        scores = scored.log_likelihood
-        if self._calibration is not None:
-            return self._calibration.probabilities(scores)
-        if self._workplace.task.shape is Shape.CHOICE:
-            scores = {label: value / len(asked.answers[label].encode()) for label, value in scores.items()}
-        return softmax(scores)
+    @property
+    def _scores_endings(self) -> bool:
+        return self._workplace.task.shape is Shape.CHOICE and not self.wording.template.lists_choices
+
+    @property
+    def _leaves_out_normaliser(self) -> bool:
+        """Only where labels rank the same without: a bare logit cannot be divided by an ending's length."""
+        return self._settings.rank_only and not self._scores_endings
+
+    def _scores(self, scored: Scored, question: Question) -> dict[str, float]:
+        """What is compared: log-likelihoods, of endings per character unless told otherwise."""
+        by_length = self._scores_endings and not self.wording.template.fills_blank
+        if by_length and self._settings.normalise_by == "characters":
+            return per_character(scored.log_likelihood, question)
+        return scored.log_likelihood
+
+    def _labels_by_rule(self, scored: Scored, question: Question) -> dict[str, str] | None:
+        if not self._scores_endings:
+            return None
+        return labels_by_rule(scored.log_likelihood, question, fills_blank=self.wording.template.fills_blank)
+
+    def _kept(self, asked: Asked) -> str:
+        """What the model read, for the record."""
+        return BETWEEN_PROMPTS.join(self._opening + prompt for prompt in asked.prompts)
 
     def _by_generation(self, questions: Sequence[Question], asked: Sequence[Asked]) -> list[Prediction]:
         written = self._writer.write(
@@ -235,7 +273,7 @@ class LlmClassifier:
                 question_id=question.id,
                 label=one.label,
                 reply=one.text,
-                prompt=self._opening + prompt.text,
+                prompt=self._kept(prompt),
                 lost_tokens=prompt.lost_tokens,
             )
             for question, prompt, one in zip(questions, asked, written, strict=True)

@@ -181,7 +181,8 @@ class Writer:
         if job.answers is not None:
             return ConstrainedReply(job.asked.answers, job.answers, ends=ends | self._line_ends())
         words = {label: answer.strip() for label, answer in job.asked.answers.items()}
-        return FreeReply(words, self._tokenizer, ends=ends, stop_at_line=self._stop_at_line)
+        listed = job.asked.listed
+        return FreeReply(words, self._tokenizer, ends=ends, stop_at_line=self._stop_at_line, listed=listed)
 
     def _processors(self, replies: Sequence[Reply], jobs: Sequence[_Job]) -> list[Any]:
         processors: list[Any] = []

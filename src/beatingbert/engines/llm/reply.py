@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from beatingbert.engines.llm.likelihood import split_at_boundary
 from beatingbert.engines.llm.wording import Asked
+from beatingbert.prompts.letters import is_letter_settled, parse_letter
 from beatingbert.prompts.parse import is_settled, parse_reply
 
 # A word that may go on, and what decoders show for bytes whose rest is still to come.
@@ -58,14 +59,24 @@ class FreeReply:
         ends: ids after which the model says nothing more.
         stop_at_line: whether the reply is also over at the end of a line that says nothing, as for a model that would
             go on with another example.
+        listed: the choices that were listed in the prompt, where a letter is to be named and no words.
     """
 
-    def __init__(self, words: Mapping[str, str], tokenizer: Any, *, ends: Collection[int], stop_at_line: bool) -> None:
+    def __init__(
+        self,
+        words: Mapping[str, str],
+        tokenizer: Any,
+        *,
+        ends: Collection[int],
+        stop_at_line: bool,
+        listed: Sequence[str] = (),
+    ) -> None:
         self.is_over = False
         self._words = words
         self._tokenizer = tokenizer
         self._ends = ends
         self._stop_at_line = stop_at_line
+        self._listed = listed
         self._tokens: list[int] = []
 
     def read(self, token: int) -> None:
@@ -76,12 +87,14 @@ class FreeReply:
         self._tokens.append(token)
         text = self._text()
         at_line = self._stop_at_line and "\n" in text
-        self.is_over = at_line or is_settled(UNFINISHED.sub("", text), self._words)
+        whole_words = UNFINISHED.sub("", text)
+        settled = is_letter_settled(whole_words, self._listed) if self._listed else is_settled(whole_words, self._words)
+        self.is_over = at_line or settled
 
     def written(self) -> Written:
         """The text so far, read strictly."""
         text = self._text()
-        return Written(text, parse_reply(text, self._words))
+        return Written(text, parse_letter(text, self._listed) if self._listed else parse_reply(text, self._words))
 
     def _text(self) -> str:
         text: str = self._tokenizer.decode(self._tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
