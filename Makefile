@@ -24,8 +24,8 @@ lint: setup  ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: setup  ## speed against the peers; minutes
-	$(BIN)/python benchmarks/run.py
+bench: setup  ## speed against the peers, written to docs/PERFORMANCE.md; a quarter of an hour
+	$(BIN)/python benchmarks/run.py --write
 
 clean:  ## remove the environment; downloaded weights stay in the user's cache
 	rm -rf $(VENV)

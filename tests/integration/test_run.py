@@ -113,3 +113,18 @@ def test_replies_that_name_no_label_are_wrong_and_counted(tiny_llama: Path, prom
     record = prompt(tiny_llama, answer_by="generation")
     assert kept(record)["label"].isna().all()
     assert record.metrics["accuracy"]["value"] == 0
+
+
+@pytest.mark.parametrize("calibration", ["contextual", "batch"])
+def test_a_calibrated_run_says_in_its_record_what_it_was_calibrated_on(
+    tiny_llama: Path, prompt: Callable[..., RunRecord], calibration: str
+) -> None:
+    raw, record = prompt(tiny_llama, run_name="raw"), prompt(tiny_llama, run_name="own", calibration=calibration)
+    assert record.cell.id != raw.cell.id
+    noted = json.loads((record.folder / "results.json").read_text(encoding="utf-8"))["notes"]["calibration"]
+    sources = {"contextual": {"content_free": 3}, "batch": {"development": 6, "train": 54}}
+    assert (noted["kind"], noted["estimated_on"]) == (calibration, sources[calibration])
+    scores = [kept(one)["log_likelihoods"].map(json.loads).map(lambda one: one["positive"]) for one in (raw, record)]
+    assert scores[0].to_list() == pytest.approx(scores[1].to_list(), abs=1e-3)
+    assert kept(raw)["probabilities"].ne(kept(record)["probabilities"]).all()
+    assert {"ece", "brier"} <= record.metrics.keys()

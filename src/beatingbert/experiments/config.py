@@ -13,6 +13,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import tyro
 
+from beatingbert.engines.llm.calibration import refuse_positions
+from beatingbert.engines.llm.settings import check_choice_settings
 from beatingbert.errors import NotAvailableError, SettingsError
 from beatingbert.tasks.catalog import find_task
 
@@ -168,11 +170,20 @@ class LLMConfig(RunConfig):
         num_few_shot: Demonstrations before each question, in few-shot mode.
         temperature: 0 takes the most likely answer; more samples written replies, so it implies --answer_by generation.
         batch_size: Questions per forward pass at most. Default: as many as keep the device busy.
-        max_new_tokens: Longest written reply, for --answer_by generation.
+        rank_only: Leave out the normaliser where every label is one token: a little faster, same answers and label
+            probabilities, but the log-likelihoods kept are bare logits.
+        max_new_tokens: Longest written reply, for --answer_by generation without --constrained.
         max_length: Tokens of prompt and answer together at most; only the passage is cut, and cuts are counted.
         answer_by: 'likelihood' takes the label whose words are most likely; 'generation' lets the model write and
             reads the reply strictly. Default: likelihood.
+        constrained: Let the model write nothing but one of the labels, word by word; implies --answer_by generation.
+        choice_by: Multiple choice only. 'ending' scores the words of each choice, or what follows the blank that it
+            fills; 'letter' lists the choices as A, B, ... and takes one letter.
+        normalise_by: Multiple choice by ending only. 'characters' takes the ending that is most likely for its length
+            in characters (acc_norm), 'none' the most likely one (acc). Both accuracies are reported.
         chat_template: 'auto' uses the tokenizer's chat template where there is one.
+        calibration: Takes the prompt's own bias out of the label probabilities: 'contextual' as content-free texts show
+            it, 'batch' as up to 128 unlabelled development or train questions do. Not for multiple choice.
         prompt_dir: Folder with prompt files of your own (TASK.txt; see 'beatingbert show prompts').
         no_fp16: Compute in full fp32 even where the hardware has a faster format.
         lora_rank: Rank of the adapter, in lora mode.
@@ -191,7 +202,12 @@ class LLMConfig(RunConfig):
     max_new_tokens: int = 10
     max_length: int = 2048
     answer_by: Literal["likelihood", "generation"] | None = None
+    constrained: bool = False
+    rank_only: bool = False
+    choice_by: Literal["ending", "letter"] = "ending"
+    normalise_by: Literal["characters", "none"] = "characters"
     chat_template: Literal["auto", "always", "never"] = "auto"
+    calibration: Literal["none", "contextual", "batch"] = "none"
     prompt_dir: Path | None = None
     no_fp16: bool = False
     lora_rank: int = 16
@@ -210,16 +226,28 @@ class LLMConfig(RunConfig):
             raise NotAvailableError(
                 f"{wanted} comes with a later version of beatingbert; this one has --mode zero-shot and few-shot"
             )
+        check_choice_settings(find_task(self.task), self.choice_by, self.normalise_by)
         if self.mode == "few-shot" and self.num_few_shot < 1:
             raise SettingsError(
                 f"--mode few-shot needs at least one demonstration, got --num_few_shot {self.num_few_shot}; "
                 "use --mode zero-shot for none"
+            )
+        refuse_positions(self.calibration, find_task(self.task))
+        if self.calibration == "batch" and self.select_on == "validation":
+            raise SettingsError(
+                "--calibration batch with --select_on validation would be estimated on the rows that are reported; "
+                "leave --select_on out, so that a development part is carved from train"
             )
 
     @property
     def shots(self) -> int:
         """Demonstrations that are shown."""
         return self.num_few_shot if self.mode == "few-shot" else 0
+
+    @property
+    def _must_write(self) -> bool:
+        """Whether other settings only make sense for written replies."""
+        return self.temperature > 0 or self.constrained
 
     @property
     def model(self) -> str:
@@ -233,8 +261,8 @@ class LLMConfig(RunConfig):
 
     @property
     def needs_train(self) -> bool:
-        """Only to draw demonstrations."""
-        return self.shots > 0
+        """To draw demonstrations, and unlabelled questions for batch calibration."""
+        return self.shots > 0 or self.calibration == "batch"
 
     @property
     def prompt_folder(self) -> Path | None:
@@ -246,13 +274,18 @@ class LLMConfig(RunConfig):
         return {
             "checkpoint": self.model_name,
             "shots": self.shots,
-            "answer_by": self.answer_by or ("generation" if self.temperature > 0 else "likelihood"),
+            "answer_by": self.answer_by or ("generation" if self._must_write else "likelihood"),
             "temperature": self.temperature,
+            "constrained": self.constrained,
+            "rank_only": self.rank_only,
             "batch_size": self.batch_size,
             "max_new_tokens": self.max_new_tokens,
             "max_length": self.max_length,
             "full_precision": self.no_fp16,
             "chat_template": self.chat_template,
+            "choice_by": self.choice_by,
+            "normalise_by": self.normalise_by,
+            "calibration": self.calibration,
         }
 
 

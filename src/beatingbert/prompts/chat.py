@@ -14,20 +14,22 @@ def chat_turns(
     template: Template,
     demonstrations: Sequence[Example],
     question: Question,
+    label: str | None = None,
     *,
     replace: Mapping[str, str] | None = None,
 ) -> list[dict[str, str]]:
     """Messages for a chat model, ending with the user's question.
 
     Each demonstration is a user turn and an assistant turn, which opens with the cue as the model's own answer will.
-    The instruction opens the first user turn, because some chat templates (Gemma's) know no system role.
+    The instruction opens the first user turn, because some chat templates (Gemma's) know no system role. `label` is
+    that of the choice that is put into the question's blank, where the template fills it.
     """
     turns: list[dict[str, str]] = []
     for example in demonstrations:
-        turns.append({"role": "user", "content": template.ask(example.question)})
+        turns.append({"role": "user", "content": template.ask(example.question, example.label)})
         turns.append({"role": "assistant", "content": cued(template, template.answer(example.question, example.label))})
-    turns.append({"role": "user", "content": template.ask(question, replace=replace)})
-    turns[0]["content"] = template.instruction + GAP + turns[0]["content"]
+    turns.append({"role": "user", "content": template.ask(question, label, replace=replace)})
+    turns[0]["content"] = _joined([template.instruction, turns[0]["content"]])
     return turns
 
 
@@ -35,17 +37,23 @@ def running_text(
     template: Template,
     demonstrations: Sequence[Example],
     question: Question,
+    label: str | None = None,
     *,
     replace: Mapping[str, str] | None = None,
 ) -> str:
-    """One text for a model without chat template; the answer would follow after a blank."""
+    """One text for a model without chat template; the answer would follow after a blank. `label` as in `chat_turns`."""
     line = "\n" if template.cue else " "  # without a cue the answer goes on where the question stops
     solved = [
-        template.ask(one.question) + line + cued(template, template.answer(one.question, one.label))
+        template.ask(one.question, one.label) + line + cued(template, template.answer(one.question, one.label))
         for one in demonstrations
     ]
-    asked = template.ask(question, replace=replace) + (line + template.cue if template.cue else "")
-    return GAP.join([template.instruction, *solved, asked])
+    asked = template.ask(question, label, replace=replace) + (line + template.cue if template.cue else "")
+    return _joined([template.instruction, *solved, asked])
+
+
+def _joined(parts: Sequence[str]) -> str:
+    """The parts that say something, with a blank line between them."""
+    return GAP.join(part for part in parts if part)
 
 
 def cued(template: Template, answer: str) -> str:

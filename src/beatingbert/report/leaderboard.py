@@ -12,10 +12,11 @@ from beatingbert.runs.record import RunRecord
 from beatingbert.runs.store import write_csv
 
 NAMES = ("task", "model", "how")
-QUALITY = ("accuracy [95 %]", "macro-F1", "MCC")
+QUALITY = ("accuracy [95 %]", "macro-F1", "MCC", "ECE")  # of the last the smaller is the better
 COST = ("p50 / p95 ms", "per s", "MiB", "training")
 COUNTS = ("rows", "unparsed", "cut")
 COLUMNS = (*NAMES, *QUALITY, *COST, *COUNTS)
+METRICS = ("accuracy", "macro_f1", "mcc", "ece", "brier")  # as the CSV has them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,7 @@ class Standing:
             percent(self.metrics.get("accuracy"), bounds=True),
             percent(self.metrics.get("macro_f1")),
             figure(self.metrics.get("mcc", {}).get("value"), 3),
+            figure(self.metrics.get("ece", {}).get("value"), 3),
             f"{latency['p50_ms']:.1f} / {latency['p95_ms']:.1f}",
             f"{efficiency['throughput']['questions_per_second']:,.0f}",
             f"{peak:,.0f}",
@@ -82,7 +84,14 @@ def describe(record: RunRecord) -> str:
     settings = record.cell.settings
     if record.cell.engine == "llm":
         shots = f"{settings['shots']}-shot" if settings["shots"] else "zero-shot"
-        return shots if settings["answer_by"] == "likelihood" else f"{shots}, written"
+        calibration = settings.get("calibration", "none")  # runs of before there was any do not name it
+        how = [
+            shots,
+            "by letter" if settings.get("choice_by") == "letter" else "",
+            f"{calibration} calibration" if calibration != "none" else "",
+            "written" if settings["answer_by"] == "generation" else "",
+        ]
+        return ", ".join(filter(None, how))
     rows = record.data.get("train_rows")
     trained = "fine-tuned" if record.cell.engine == "encoder" else "trained"
     return f"{trained} on {rows:,}" if rows else trained
@@ -97,7 +106,7 @@ def markdown_table(found: Sequence[Standing]) -> str:
 
 def write_table_csv(path: Path, found: Sequence[Standing]) -> None:
     """Plain numbers, one row per run and split, for a spreadsheet or pandas."""
-    metrics = [f"{name}{part}" for name in ("accuracy", "macro_f1", "mcc") for part in ("", "_low", "_high")]
+    metrics = [f"{name}{part}" for name in METRICS for part in ("", "_low", "_high")]
     names = ["task", "split_or_task", "engine", "model", "how", *metrics, "p50_ms", "p95_ms", "questions_per_second"]
     names += ["process_mib", "device_mib", "load_seconds", "train_seconds", "parameters", "disk_bytes"]
     names += ["rows", "unparsed", "truncated", "device", "precision", "seed", "run_name", "cell_id"]
@@ -105,11 +114,7 @@ def write_table_csv(path: Path, found: Sequence[Standing]) -> None:
     for one in found:
         record, efficiency = one.record, one.record.efficiency
         memory = efficiency["memory"]["answer"]
-        values = [
-            one.metrics.get(name, {}).get(part, "")
-            for name in ("accuracy", "macro_f1", "mcc")
-            for part in ("value", "low", "high")
-        ]
+        values = [one.metrics.get(name, {}).get(part, "") for name in METRICS for part in ("value", "low", "high")]
         rows.append(
             [record.cell.task, one.name, record.cell.engine, record.model, one.how, *values]
             + [efficiency["latency"]["p50_ms"], efficiency["latency"]["p95_ms"]]

@@ -224,7 +224,7 @@ def write_csv(path: Path, rows: Sequence[Sequence[Any]]) -> None:
 def write_predictions(
     path: Path, predictions: Mapping[str, Sequence[Prediction]], gold: Mapping[tuple[str, str], str]
 ) -> None:
-    """One row per answer: split, id, gold, label, probabilities and log_likelihoods (JSON), reply, lost_tokens."""
+    """One row per answer: split, id, gold, label, probabilities, log_likelihoods, labels_by_rule (JSON), reply, ..."""
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -236,15 +236,15 @@ def write_predictions(
             "label": one.label,
             "probabilities": None if one.probabilities is None else json.dumps(dict(one.probabilities)),
             "log_likelihoods": None if one.log_likelihoods is None else json.dumps(dict(one.log_likelihoods)),
+            "labels_by_rule": None if one.labels_by_rule is None else json.dumps(dict(one.labels_by_rule)),
             "reply": one.reply,
             "lost_tokens": one.lost_tokens,
         }
         for split, answers in predictions.items()
         for one in answers
     ]
-    text = {"split", "id", "gold", "label", "probabilities", "log_likelihoods", "reply"}
-    names = ["split", "id", "gold", "label", "probabilities", "log_likelihoods", "reply", "lost_tokens"]
-    schema = pa.schema([(name, pa.string() if name in text else pa.int64()) for name in names])
+    text = ("split", "id", "gold", "label", "probabilities", "log_likelihoods", "labels_by_rule", "reply")
+    schema = pa.schema([*((name, pa.string()) for name in text), ("lost_tokens", pa.int64())])
     beside = path.with_name(path.name + ".part")
     parquet.write_table(pa.Table.from_pylist(rows, schema=schema), beside)
     beside.replace(path)

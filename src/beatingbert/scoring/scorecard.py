@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from beatingbert.errors import MisalignedError, TooFewExamplesError
-from beatingbert.scoring import metrics
+from beatingbert.scoring import calibration, metrics
+from beatingbert.scoring.calibration import ReliabilityBin
 from beatingbert.scoring.metrics import ClassReport
 from beatingbert.statistics.confusion import confusion_macro_f1, confusion_mcc
 from beatingbert.statistics.intervals import Interval, stratified_bootstrap, wilson
@@ -22,7 +23,11 @@ class Scorecard:
 
     Attributes:
         metrics: name to value with bounds, as fractions: "accuracy" always, "macro_f1" and "mcc" unless the labels are
-            mere positions.
+            mere positions, "ece" and "brier" (between 0 and 2) where every prediction has probabilities. Of these two
+            the smaller is the better. Where the answers carry what other rules would have taken
+            (`Prediction.labels_by_rule`), the accuracy of each rule under its own name: "acc" and "acc_norm" for the
+            endings of multiple choice.
+        reliability: confidence against accuracy by bin, as a reliability diagram shows it; empty without "ece".
         labels: the task's labels, empty where they are mere positions.
         per_class: label to precision, recall, F1 and support, in the order of `labels`.
         confusion: rows per gold label (outer) and predicted label (inner, in the order of `labels`, then "no label").
@@ -31,10 +36,11 @@ class Scorecard:
         truncated: rows that lost tokens because they were too long to be read whole.
         lost_tokens: tokens lost in all.
         level: coverage of every interval, as a fraction.
-        draws, seed: of the bootstrap behind macro_f1 and mcc; accuracy has Wilson's interval, which needs neither.
+        draws, seed: of the bootstraps behind all other intervals; accuracy has Wilson's, which needs neither.
     """
 
     metrics: dict[str, Interval]
+    reliability: tuple[ReliabilityBin, ...]
     labels: tuple[str, ...]
     per_class: dict[str, ClassReport]
     confusion: tuple[tuple[int, ...], ...]
@@ -54,6 +60,7 @@ class Scorecard:
                 for name, interval in self.metrics.items()
             },
             "intervals": {"level": self.level, "draws": self.draws, "seed": self.seed},
+            "reliability": [one.to_json() for one in self.reliability],
             "rows": self.n,
             "unparsed": self.unparsed,
             "truncated": {"rows": self.truncated, "lost_tokens": self.lost_tokens},
@@ -89,6 +96,7 @@ def score(
         TooFewExamplesError: under two rows.
         DataError: a label that is none of `labels`.
         SettingsError: `level` or `draws` is out of range.
+        BeatingBertError: probabilities that are none.
     """
     if len(examples) < 2:
         raise TooFewExamplesError(f"a score with an interval needs at least two rows, got {len(examples)}")
@@ -98,10 +106,17 @@ def score(
     names = () if accuracy_only else tuple(labels)
     right = sum(truth == answer for truth, answer in zip(gold, predicted, strict=True))
     measured = {"accuracy": wilson(right, len(gold), level=level)}
+    for rule, answers in _answers_by_rule(aligned).items():
+        right = sum(truth == answer for truth, answer in zip(gold, answers, strict=True))
+        measured[rule] = wilson(right, len(gold), level=level)
     if names:
         measured |= _bootstrap_metrics(names, gold, predicted, level=level, draws=draws, seed=seed)
+    certainties = calibration.gather(gold, aligned)
+    if certainties is not None:
+        measured |= calibration.calibration_metrics(certainties, level=level, draws=draws, seed=seed)
     return Scorecard(
         metrics=measured,
+        reliability=() if certainties is None else calibration.reliability(certainties.confidence, certainties.right),
         labels=names,
         per_class=metrics.report_classes(names, gold, predicted) if names else {},
         confusion=metrics.count_confusions(names, gold, predicted) if names else (),
@@ -128,6 +143,12 @@ def _align(examples: Sequence[Example], predictions: Sequence[Prediction]) -> li
     _refuse("never answered", [name for name in asked if name not in answered])
     _refuse("never asked", sorted(answered.keys() - set(asked)))
     return [answered[name] for name in asked]
+
+
+def _answers_by_rule(aligned: Sequence[Prediction]) -> dict[str, list[str]]:
+    """Rule to its answers, for every rule that has answered all rows."""
+    given = [prediction.labels_by_rule or {} for prediction in aligned]
+    return {rule: [one[rule] for one in given] for rule in given[0] if all(rule in one for one in given)}
 
 
 def _repeated(names: Iterable[str]) -> list[str]:

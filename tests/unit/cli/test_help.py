@@ -38,7 +38,8 @@ RUN_BERT = [
 ]
 RUN_LLM = [
     *"mode model num_few_shot temperature batch_size max_new_tokens max_length lora_rank lr epochs".split(),
-    *"adapter_path max_train_examples max_val_examples no_fp16 answer_by prompt_dir chat_template".split(),
+    *"adapter_path max_train_examples max_val_examples no_fp16 answer_by constrained prompt_dir chat_template".split(),
+    *"calibration rank_only choice_by normalise_by".split(),
     *EVERY_RUN,
 ]
 VALUES = {
@@ -48,8 +49,12 @@ VALUES = {
     "select_on": "validation",
     "answer_by": "generation",
     "chat_template": "never",
+    "choice_by": "letter",
+    "normalise_by": "none",
+    "calibration": "contextual",
 }
 MODES = {"run_bert.py": "predict", "run_llm.py": "few-shot"}
+SWITCHES = ("no_fp16", "constrained", "rank_only")  # flags without a value
 LATER = ("adapter_path",)  # accepted, and then said to come later
 
 
@@ -92,8 +97,8 @@ def test_the_flags_of_the_studys_scripts_are_exactly_these(
 )
 def test_a_flag_is_the_same_with_hyphens_and_underscores(config_type: type[RunConfig], name: str, flag: str) -> None:
     value = MODES[name] if flag == "mode" else VALUES.get(flag, "17")
-    given = [] if flag == "no_fp16" else [value]
-    others = ["--task", "sst2"] if flag != "task" else []
+    given = [] if flag in SWITCHES else [value]
+    others = ["--task", "arc_challenge" if flag in ("choice_by", "normalise_by") else "sst2"] if flag != "task" else []
     if config_type is BERTConfig and flag in ("mode", "model_path"):
         others += ["--model-path", "x"] if flag == "mode" else ["--mode", "eval"]
 
@@ -104,7 +109,7 @@ def test_a_flag_is_the_same_with_hyphens_and_underscores(config_type: type[RunCo
     taken = field_values(flag)
     assert taken == field_values(flag.replace("_", "-"))
     # The value has arrived somewhere: no flag is read and dropped.
-    assert value in map(str, taken.values()) or (flag == "no_fp16" and taken["no_fp16"] is True)
+    assert value in map(str, taken.values()) or (flag in SWITCHES and taken[flag] is True)
 
 
 def test_the_frozen_flags_are_the_fields_of_the_configs() -> None:

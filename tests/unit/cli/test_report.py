@@ -81,7 +81,7 @@ def test_a_narrow_terminal_gets_two_tables_with_every_column(
     print_leaderboard(standings(RunStore(runs).records()))
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines())) <= 80
-    for column in ("accuracy [95 %]", "macro-F1", "MCC", "p50 / p95 ms", "training", "unparsed"):
+    for column in ("accuracy [95 %]", "macro-F1", "MCC", "ECE", "p50 / p95 ms", "training", "unparsed"):
         assert out.count(column) == 1
 
 

@@ -34,6 +34,11 @@ def pairs(count: int, *, start: int = 0) -> list[dict[str, Any]]:
     ]
 
 
+def questions(count: int) -> list[dict[str, Any]]:
+    choices = {"text": ["it", "that"], "label": ["A", "B"]}
+    return [{"question": f"which {at}", "choices": choices, "answerKey": "AB"[at % 2]} for at in range(count)]
+
+
 def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
@@ -52,6 +57,7 @@ def data_dir(tmp_path: Path) -> Path:
     write_rows(folder / "sst2" / "train.jsonl", reviews(80))
     write_rows(folder / "sst2" / "validation.jsonl", reviews(24, start=1000))
     write_rows(folder / "sst2" / "test.jsonl", reviews(6, start=2000, hidden=True))
+    write_rows(folder / "arc_challenge" / "validation.jsonl", questions(6))
     write_rows(folder / "mnli" / "train.jsonl", pairs(30))
     write_rows(folder / "mnli" / "validation_matched.jsonl", pairs(9, start=100))
     write_rows(folder / "mnli" / "validation_mismatched.jsonl", pairs(6, start=200))

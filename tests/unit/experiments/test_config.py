@@ -40,9 +40,15 @@ LLM: dict[str, Any] = EVERY_RUN | {
     "max_new_tokens": 5,
     "max_length": 512,
     "answer_by": "generation",
+    "constrained": True,
+    "rank_only": True,
     "chat_template": "never",
+    "calibration": "contextual",
     "no_fp16": True,
+    "choice_by": "letter",
+    "normalise_by": "none",
 }
+MULTIPLE_CHOICE = ("choice_by", "normalise_by")
 LINEAR: dict[str, Any] = EVERY_RUN | {"max_ngram": 3, "min_count": 2}
 
 
@@ -78,7 +84,7 @@ def test_every_field_of_an_encoder_run_reaches_the_cell(
 @pytest.mark.parametrize("name", LLM)
 def test_every_field_of_an_llm_run_reaches_the_cell(watched: type[WatchfulEngine], data_dir: Path, name: str) -> None:
     Path("prompts").mkdir()
-    before = LLMConfig(task="sst2", data_dir=data_dir, mode="few-shot")
+    before = LLMConfig(task="arc_challenge" if name in MULTIPLE_CHOICE else "sst2", data_dir=data_dir, mode="few-shot")
     assert plan_cell(dataclasses.replace(before, **{name: LLM[name]})).id != plan_cell(before).id
 
 
@@ -118,6 +124,7 @@ def test_another_wording_is_another_cell(watched: type[WatchfulEngine], data_dir
         BERTConfig(task="sst2", mode="eval", model_path="some/best_model"),
         LLMConfig(task="sst2"),
         LLMConfig(task="sst2", mode="few-shot", temperature=0.5),
+        LLMConfig(task="sst2", constrained=True),
         LinearConfig(task="sst2"),
         MajorityConfig(task="sst2"),
     ],
@@ -180,7 +187,13 @@ def refused(config_type: type[RunConfig], **settings: Any) -> str:
         (LLMConfig, {"mode": "few-shot", "num_few_shot": 0}, "--num_few_shot"),
         (LLMConfig, {"temperature": 0.5, "answer_by": "likelihood"}, "temperature"),
         (LLMConfig, {"temperature": -0.5}, "temperature"),
+        (LLMConfig, {"constrained": True, "answer_by": "likelihood"}, "constrained"),
         (LLMConfig, {"batch_size": 0}, "batch_size"),
+        (LLMConfig, {"calibration": "batch", "temperature": 0.5}, "--answer_by likelihood"),
+        (LLMConfig, {"calibration": "contextual", "answer_by": "generation"}, "--answer_by likelihood"),
+        (LLMConfig, {"calibration": "batch", "task": "arc_challenge"}, "positions of each question's own choices"),
+        (LLMConfig, {"calibration": "contextual", "task": "hellaswag"}, "leave --calibration out"),
+        (LLMConfig, {"calibration": "batch", "select_on": "validation"}, "on the rows that are reported"),
         (LinearConfig, {"max_ngram": 0}, "max_ngram"),
         (MajorityConfig, {"max_samples": 0}, "--max_samples"),
         (MajorityConfig, {"max_eval_samples": -1}, "--max_eval_samples"),
@@ -201,11 +214,20 @@ def test_a_refused_setting_is_refused_before_any_engine_is_imported(
     assert list(Path("results").glob("*")) == []
 
 
-def test_a_temperature_means_that_replies_are_written() -> None:
-    assert LLMConfig(task="sst2", temperature=0.5).engine_settings()["answer_by"] == "generation"
+@pytest.mark.parametrize("setting", [{"temperature": 0.5}, {"constrained": True}])
+def test_what_only_makes_sense_for_replies_means_that_they_are_written(setting: dict[str, Any]) -> None:
+    assert LLMConfig(task="sst2", **setting).engine_settings()["answer_by"] == "generation"
     assert LLMConfig(task="sst2").engine_settings()["answer_by"] == "likelihood"
 
 
 def test_an_unknown_task_is_refused_with_the_closest_name() -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'sst2'"):
         MajorityConfig(task="sst3")
+
+
+@pytest.mark.parametrize(("name", "value"), [("choice_by", "letter"), ("normalise_by", "none")])
+def test_settings_of_multiple_choice_are_refused_where_labels_are_named(name: str, value: str) -> None:
+    given: dict[str, Any] = {name: value}
+    with pytest.raises(SettingsError, match=f"{name} '{value}' is for multiple choice, .*'sst2'.*negative, positive"):
+        LLMConfig(task="sst2", **given)
+    assert LLMConfig(task="winogrande", **given).engine_settings()[name] == value

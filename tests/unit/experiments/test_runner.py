@@ -41,7 +41,7 @@ def test_a_run_leaves_the_folder_that_the_design_promises(record: RunRecord) -> 
 
 def test_the_results_hold_every_metric_with_its_interval(record: RunRecord) -> None:
     told = results_of(record)
-    assert set(told["metrics"]) == {"accuracy", "macro_f1", "mcc"}
+    assert set(told["metrics"]) == {"accuracy", "macro_f1", "mcc", "ece", "brier"}
     for metric in told["metrics"].values():
         assert metric["low"] <= metric["value"] <= metric["high"]
     assert told["metrics"] == told["scores"]["validation"]["metrics"]
@@ -180,6 +180,18 @@ def test_zero_shot_reads_no_train_rows_and_few_shot_does(watched: type[WatchfulE
     run(LLMConfig(task="sst2", data_dir=data_dir, mode="few-shot", num_few_shot=3))
     assert len(watched.seen["train"]) == 72
     assert watched.seen["settings"].shots == 3
+
+
+def test_batch_calibration_reads_train_rows_zero_shot_too_and_contextual_reads_none(
+    watched: type[WatchfulEngine], data_dir: Path
+) -> None:
+    record = run(LLMConfig(task="sst2", data_dir=data_dir, calibration="batch", max_samples=40))
+    assert (len(watched.seen["train"]), len(watched.seen["development"])) == (36, 4)
+    assert record.cell.train_size == 40
+    reported = {row["id"] for row in answers_of(record)}
+    assert not reported & {one.question.id for one in watched.seen["train"] + watched.seen["development"]}
+    run(LLMConfig(task="sst2", data_dir=data_dir, calibration="contextual"))
+    assert watched.seen["train"] == watched.seen["development"] == []
 
 
 @pytest.mark.parametrize(

@@ -43,3 +43,10 @@ def test_only_the_question_is_replaced_and_not_the_demonstrations() -> None:
     text = running_text(template, SHOWN, ASKED, replace={"sentence": "cut"})
     assert text.endswith("Review: cut\nSentiment:")
     assert all(example.question.texts["sentence"] in text for example in SHOWN)
+
+
+def test_an_empty_instruction_leaves_no_gap() -> None:
+    template = parse_template(SHIPPED.replace("Classify the sentiment of the movie review.\n", ""), SST2, source="x")
+    assert template.instruction == ""
+    assert running_text(template, [], ASKED).startswith("Review: ")
+    assert chat_turns(template, [], ASKED)[0]["content"].startswith("Review: ")

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import itertools
+import random
+
 import pytest
 
-from beatingbert.prompts.parse import parse_reply
+from beatingbert.prompts.parse import is_settled, parse_reply
 
 FEELING = {"negative": "negative", "positive": "positive"}
 YES_NO = {"not_entailment": "no", "entailment": "yes"}
@@ -88,3 +91,96 @@ def test_choices_are_read_by_their_words_and_not_by_their_letters() -> None:
     assert parse_reply("The sun (a star)", choices) == "1"
     assert parse_reply("c++ of course", choices) == "2"
     assert parse_reply("A", choices) is None
+
+
+WORDS = [
+    FEELING,
+    NESTED,
+    {"0": "cat", "1": "cat or dog house", "2": "dog"},
+    {"0": "the answer", "1": "a_b", "2": "..."},
+]
+
+
+@pytest.mark.parametrize("words", WORDS, ids=lambda words: "/".join(words.values()))
+def test_nothing_that_follows_a_settled_reply_changes_what_it_names(words: dict[str, str]) -> None:
+    """Tried with everything that few pieces can make, and with longer replies drawn at random."""
+    pieces = [*words.values(), "no", "_", " ", "\n", "*", ":", "the", "Answer", " is", "\u00a0", "x"]
+    replies = ["".join(parts) for count in range(4) for parts in itertools.product(pieces, repeat=count)]
+    rng = random.Random(99)
+    replies += ["".join(rng.choices([*pieces, " or ", "final ", ": ", "\r"], k=7)) for _ in range(1500)]
+    settled = [reply for reply in replies if is_settled(reply, words)]
+    assert 0.2 < len(settled) / len(replies) < 0.95
+    for reply in rng.sample(settled, 1000):
+        named = parse_reply(reply, words)
+        for follows in [*pieces, *("".join(rng.choices(pieces, k=3)) for _ in range(30))]:
+            assert parse_reply(reply + follows, words) == named, (reply, follows)
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        ("positive\n", FEELING),
+        ("\n positive.\r", FEELING),
+        ("neutral", FEELING),
+        ("not positive", FEELING),
+        ("**Un", FEELING),
+        ("positively", FEELING),
+        ("positive or negative.", FEELING),
+        ("Answer: unclear", FEELING),
+        ("The film", FEELING),
+        ("answers", FEELING),
+        ("not eq,", NESTED),
+        ("anything", {"0": "..."}),
+    ],
+)
+def test_a_reply_is_settled_when_nothing_can_change_it(reply: str, words: dict[str, str]) -> None:
+    assert is_settled(reply, words)
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        ("", FEELING),
+        ("\n\n", FEELING),
+        (" **", FEELING),
+        ("pos", FEELING),
+        ("positive", FEELING),
+        ("Positive, because", FEELING),
+        ("positive_", FEELING),
+        ("positive or neg", FEELING),
+        ("The", FEELING),
+        ("the final", FEELING),
+        ("Answer", FEELING),
+        ("Answer i", FEELING),
+        ("Answer is", FEELING),
+        ("**Answer:**", FEELING),
+        ("not ", NESTED),
+        ("equivalent or not", NESTED),
+    ],
+)
+def test_a_reply_is_not_settled_while_it_may_still_name_a_label_or_name_two(reply: str, words: dict[str, str]) -> None:
+    assert not is_settled(reply, words)
+    assert len({parse_reply(reply + follows, words) for follows in CONTINUATIONS}) > 1
+
+
+CONTINUATIONS = [
+    "",
+    *(
+        start + word
+        for start in ("", " ", ": ", "s: ")
+        for word in [
+            "positive",
+            "itive",
+            "ly",
+            "negative",
+            " or negative",
+            "ative",
+            "n't",
+            "final answer: positive",
+            "answer: positive",
+            "equivalent",
+            "positively",
+            "xx",
+        ]
+    ),
+]

@@ -97,7 +97,7 @@ def test_a_multiple_choice_answer_must_be_the_choice(words: str) -> None:
 def test_a_multiple_choice_answer_may_have_words_around_it() -> None:
     text = shipped_text("arc_challenge").replace("choice: {choice}", "choice: It is {choice}.")
     template = parse_template(text, find_task("arc_challenge"), source="arc.txt")
-    assert template.answer(Question("q", {"question": "?"}, ("{a}", " {b} ")), "1") == "It is {b}."
+    assert template.answer(Question("q", {"question": "?"}, ("{a}", "{b}")), "1") == "It is {b}."
 
 
 @pytest.mark.parametrize("text", ["{", "}", "{sentence}", "{0} {{x}} %s", "{sentence!r:>99}", "\\{", "[labels]\nx: y"])
@@ -149,3 +149,67 @@ def test_words_keep_the_order_of_the_tasks_labels() -> None:
 def test_an_unknown_shipped_prompt_names_those_that_exist() -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'sst2'"):
         shipped_text("sst")
+
+
+ARC, WINOGRANDE = find_task("arc_challenge"), find_task("winogrande")
+WHICH = Question("q", {"question": "Which?"}, ("a cat", " two"))
+SENTENCE = Question("q", {"sentence": "Ann saw Bo, so _ ran {off}."}, ("Ann", "Bo"))
+
+
+def test_by_letter_the_choices_stand_below_the_question_and_a_letter_is_the_answer() -> None:
+    template = load_template(ARC).by_letter()
+    assert template.ask(WHICH) == "Question: Which?\nA. a cat\nB. two"
+    assert [template.answer(WHICH, label) for label in ("0", "1")] == ["A", "B"]
+    assert template.cue == "Answer:"
+
+
+def test_by_letter_there_is_a_cue_where_the_file_has_none() -> None:
+    template = load_template(find_task("hellaswag"))
+    assert (template.cue, template.by_letter().cue) == ("", "Answer:")
+
+
+def test_by_letter_the_words_around_a_choice_stay() -> None:
+    text = shipped_text("arc_challenge").replace("choice: {choice}", "choice: It is {choice}.")
+    assert parse_template(text, ARC, source="x").by_letter().answer(WHICH, "1") == "It is B."
+
+
+def test_a_choice_keeps_its_own_blanks_where_it_is_scored() -> None:
+    assert load_template(ARC).answer(WHICH, "1") == " two"
+
+
+def test_in_the_blank_the_choice_is_part_of_the_question_and_the_rest_is_the_answer() -> None:
+    template = load_template(WINOGRANDE).in_blank()
+    assert [template.ask(SENTENCE, label) for label in ("0", "1")] == ["Ann saw Bo, so Ann", "Ann saw Bo, so Bo"]
+    assert [template.answer(SENTENCE, label) for label in ("0", "1")] == ["ran {off}."] * 2
+    assert (template.instruction, template.cue) == ("", "")
+    assert template.ask(SENTENCE, "1", replace={"sentence": "so _ x"}) == "so Bo"
+
+
+def test_outside_the_blank_the_sentence_keeps_its_mark() -> None:
+    for template in (load_template(WINOGRANDE), load_template(WINOGRANDE).by_letter()):
+        assert template.ask(SENTENCE, "1").startswith("Sentence: Ann saw Bo, so _ ran {off}.")
+
+
+def test_a_form_of_asking_leaves_the_text_and_its_hash_as_they_are() -> None:
+    template = load_template(WINOGRANDE)
+    assert template.by_letter().sha256 == template.in_blank().sha256 == template.sha256
+
+
+@pytest.mark.parametrize(
+    ("filled", "message"),
+    [
+        ("{sentence} so", "must end with {sentence}"),
+        ("it", "exactly the fields {sentence}"),
+        ("{sentence!r}", "exactly as {sentence}"),
+        ("", "exactly the fields {sentence}"),
+    ],
+)
+def test_a_filled_section_ends_with_the_text_that_has_the_blank(filled: str, message: str) -> None:
+    text = shipped_text("winogrande").replace("[filled]\n{sentence}", f"[filled]\n{filled}")
+    with pytest.raises(PromptError, match=message):
+        parse_template(text, WINOGRANDE, source="x")
+
+
+def test_a_filled_section_is_refused_where_the_task_has_no_blank() -> None:
+    with pytest.raises(PromptError, match=r"mine\.txt: \[filled\] is for a task whose text has a blank, .*'sst2'"):
+        parse_template(SST2 + "\n[filled]\n{sentence}\n", find_task("sst2"), source="mine.txt")

@@ -56,6 +56,7 @@ def test_a_row_says_how_good_how_fast_and_how_large(make_run: MakeRun) -> None:
         "accuracy [95 %]": "90.0 [59.6, 98.2]",
         "macro-F1": "",
         "MCC": "",
+        "ECE": "-",
         "p50 / p95 ms": "1.2 / 20.0",
         "per s": "1,234",
         "MiB": "512",
@@ -80,12 +81,40 @@ def test_multiple_choice_has_accuracy_and_dashes(make_run: MakeRun) -> None:
     assert (one.cells()["macro-F1"], one.cells()["MCC"]) == ("-", "-")
 
 
+def with_calibration(record: RunRecord, ece: float, brier: float) -> dict[str, Any]:
+    """The run's scores with the two metrics of which the smaller is the better."""
+    card = record.scores["validation"]
+    added = {
+        name: {"value": value, "low": value / 2, "high": 2 * value} for name, value in (("ece", ece), ("brier", brier))
+    }
+    return {"validation": {**card, "metrics": {**card["metrics"], **added}}}
+
+
+def test_a_large_calibration_error_is_shown_and_wins_no_place(make_run: MakeRun, tmp_path: Path) -> None:
+    poor, good = make_run("poor", POOR), make_run("good", GOOD)
+    runs = [
+        make_run("unsure", GOOD, scores=with_calibration(good, 0.04, 0.2)),
+        make_run("boastful", POOR, scores=with_calibration(poor, 0.45, 0.9)),
+    ]
+    found = standings(runs)
+    assert [(one.record.run_name, one.cells()["ECE"]) for one in found] == [("unsure", "0.040"), ("boastful", "0.450")]
+    write_table_csv(tmp_path / "l.csv", [*found, *standings([poor])])
+    with (tmp_path / "l.csv").open(encoding="utf-8", newline="") as file:
+        first, second, without = csv.DictReader(file)
+    assert (first["ece"], second["brier"], second["brier_high"]) == ("0.04", "0.9", "1.8")
+    assert (without["ece"], without["brier_low"]) == ("", "")
+
+
 @pytest.mark.parametrize(
     ("engine", "settings", "data", "words"),
     [
         ("llm", {"shots": 0, "answer_by": "likelihood"}, {}, "zero-shot"),
         ("llm", {"shots": 5, "answer_by": "likelihood"}, {"train_rows": 90}, "5-shot"),
         ("llm", {"shots": 5, "answer_by": "generation"}, {}, "5-shot, written"),
+        ("llm", {"shots": 5, "answer_by": "likelihood", "calibration": "none"}, {}, "5-shot"),
+        ("llm", {"shots": 5, "answer_by": "likelihood", "calibration": "batch"}, {}, "5-shot, batch calibration"),
+        ("llm", {"shots": 0, "answer_by": "likelihood", "choice_by": "ending"}, {}, "zero-shot"),
+        ("llm", {"shots": 2, "answer_by": "generation", "choice_by": "letter"}, {}, "2-shot, by letter, written"),
         ("encoder", {}, {"train_rows": 12345}, "fine-tuned on 12,345"),
         ("encoder", {}, {"train_rows": 0}, "fine-tuned"),
         ("linear", {}, {"train_rows": 90}, "trained on 90"),

@@ -57,6 +57,7 @@ def test_the_json_is_plain_and_names_the_bootstrap() -> None:
     assert told == card.to_json()
     assert list(told["metrics"]) == ["accuracy", "macro_f1", "mcc"]
     assert set(told["metrics"]["mcc"]) == {"value", "low", "high"}
+    assert told["reliability"] == []
     assert told["intervals"] == {"level": 0.9, "draws": 100, "seed": 5}
     assert (told["rows"], told["unparsed"], told["truncated"]) == (6, 1, {"rows": 0, "lost_tokens": 0})
     assert told["confusion_matrix"] == {"labels": ["negative", "positive"], "rows": [[2, 1, 0], [0, 2, 1]]}
@@ -71,6 +72,46 @@ def test_positions_of_choices_are_only_right_or_wrong(labels: tuple[str, ...], a
     assert card.metrics["accuracy"].value == pytest.approx(1 / 3)
     assert card.unparsed == 1
     assert card.to_json()["confusion_matrix"] == {"labels": [], "rows": []}
+
+
+def with_probabilities(labels: Sequence[str], names: Sequence[str], sure: float = 0.8) -> list[Prediction]:
+    """Each label with probability `sure`, the others of `names` sharing the rest."""
+    rest = (1 - sure) / (len(names) - 1)
+    return [
+        Prediction(
+            question_id=f"q{row}", label=label, probabilities={name: sure if name == label else rest for name in names}
+        )
+        for row, label in enumerate(labels)
+    ]
+
+
+def test_probabilities_are_scored_where_every_prediction_has_them() -> None:
+    answered = ["negative", "positive", "negative", "positive", "positive", "negative"]
+    card = score(examples_of(GOLD), with_probabilities(answered, LABELS), LABELS)
+    assert list(card.metrics) == ["accuracy", "macro_f1", "mcc", "ece", "brier"]
+    assert card.metrics["ece"].value == pytest.approx(0.8 - 4 / 6)
+    assert card.metrics["brier"].value == pytest.approx((4 * 2 * 0.2**2 + 2 * 2 * 0.8**2) / 6)
+    (occupied,) = (one for one in card.reliability if one.count)
+    assert (occupied.count, occupied.confidence, occupied.accuracy) == (6, pytest.approx(0.8), pytest.approx(4 / 6))
+    told = json.loads(json.dumps(card.to_json(), allow_nan=False))
+    assert len(told["reliability"]) == 15
+    assert set(told["metrics"]["ece"]) == {"value", "low", "high"}
+
+
+def test_where_one_prediction_has_no_probabilities_none_are_scored() -> None:
+    predictions = with_probabilities(GOLD[:-1], LABELS) + predictions_of(GOLD)[-1:]
+    card = score(examples_of(GOLD), predictions, LABELS)
+    assert not {"ece", "brier"} & card.metrics.keys()
+    assert card.reliability == ()
+
+
+def test_the_probabilities_of_choices_are_scored_row_by_row() -> None:
+    gold = ["0", "2", "1", "3"]
+    answered = with_probabilities(["0", "1", "1"], ("0", "1", "2"), sure=0.7)
+    four = Prediction(question_id="q3", label="3", probabilities={"0": 0.1, "1": 0.1, "2": 0.1, "3": 0.7})
+    card = score(examples_of(gold, choices=("a", "b", "c", "d")), [*answered, four], ())
+    assert list(card.metrics) == ["accuracy", "ece", "brier"]
+    assert card.metrics["ece"].value == pytest.approx(0.05)
 
 
 def test_a_perfect_score_on_few_rows_is_not_stated_as_certainty() -> None:
@@ -129,3 +170,31 @@ def test_importing_what_scores_loads_no_heavy_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.stderr.strip() == ""
+
+
+def test_every_usual_rule_has_an_accuracy_of_its_own() -> None:
+    """Four rows: the label is right twice, `acc` once, `acc_norm` three times."""
+    examples = examples_of(["0", "1", "1", "0"], choices=("a", "b"))
+    rules = [("1", "0"), ("0", "1"), ("1", "1"), ("1", "1")]
+    predictions = [
+        Prediction(question_id=f"q{row}", label=label, labels_by_rule={"acc": acc, "acc_norm": acc_norm})
+        for row, (label, (acc, acc_norm)) in enumerate(zip(["0", "1", "0", "1"], rules, strict=True))
+    ]
+    card = score(examples, predictions, (), accuracy_only=True)
+    assert card.metrics == {
+        "accuracy": wilson(2, 4, level=0.95),
+        "acc": wilson(1, 4, level=0.95),
+        "acc_norm": wilson(3, 4, level=0.95),
+    }
+    assert list(card.to_json()["metrics"]) == ["accuracy", "acc", "acc_norm"]
+
+
+def test_a_rule_that_some_rows_lack_is_not_reported() -> None:
+    examples = examples_of(["0", "1"], choices=("a", "b"))
+    predictions = [
+        Prediction(question_id="q0", label="0", labels_by_rule={"acc": "0", "acc_norm": "0"}),
+        Prediction(question_id="q1", label="0", labels_by_rule={"acc": "0"}),
+    ]
+    assert list(score(examples, predictions, (), accuracy_only=True).metrics) == ["accuracy", "acc"]
+    without = [Prediction(question_id=f"q{row}", label="0") for row in range(2)]
+    assert list(score(examples, [predictions[0], without[1]], (), accuracy_only=True).metrics) == ["accuracy"]

@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-from beatingbert.errors import SettingsError, UnknownNameError
+from beatingbert.errors import DataError, SettingsError, UnknownNameError
 from beatingbert.tasks.catalog import TASKS, find_task
 from beatingbert.tasks.example import Question
-from beatingbert.tasks.spec import Hub, Shape, Task
+from beatingbert.tasks.spec import Blank, Hub, Shape, Task
 
 NAMES = (
     "sst2 rte boolq anli_r1 anli_r2 anli_r3 mnli mnli_matched mnli_mismatched qqp mrpc hellaswag winogrande "
@@ -49,6 +49,11 @@ def test_labels_of_a_multiple_choice_question_are_its_positions() -> None:
         ({"shape": Shape.PAIR}, "a pair has two text fields"),
         ({"long_field": "other"}, "long_field 'other' is none of"),
         ({"evaluation": ()}, "at least one evaluation split"),
+        ({"blank": Blank(field="text", mark="_")}, "a blank is for multiple choice and lies in 'text'"),
+        (
+            {"shape": Shape.CHOICE, "labels": (), "choice_columns": ("c",), "blank": Blank(field="other", mark="_")},
+            "a blank is for multiple choice and lies in 'text'",
+        ),
     ],
 )
 def test_a_contradictory_declaration_is_refused(changes: dict[str, object], rule: str) -> None:
@@ -76,3 +81,13 @@ def test_importing_the_tasks_loads_no_heavy_library() -> None:
         "sys.exit(', '.join(heavy) or 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(sys.path)})
+
+
+def test_a_blank_parts_a_text_at_its_first_mark() -> None:
+    assert Blank(field="text", mark="_").split(" So _ ran, _ did. ") == (" So ", " ran, _ did. ")
+
+
+@pytest.mark.parametrize("text", ["no gap", "it ends with _", "it ends with _ ", ""])
+def test_a_text_without_blank_or_without_anything_after_it_is_refused(text: str) -> None:
+    with pytest.raises(DataError, match="expected a blank \\('_'\\) with text after it in 'text', found"):
+        Blank(field="text", mark="_").split(text)

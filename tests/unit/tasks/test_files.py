@@ -196,6 +196,13 @@ def test_choices_that_make_no_sense_are_refused(
         FilesSource(TASKS["arc_challenge"], tmp_path).read("validation")
 
 
+def test_a_sentence_without_its_blank_is_refused_with_its_place(write_split: WriteSplit, tmp_path: Path) -> None:
+    row = {"sentence": "Nobody ran", "option1": "a", "option2": "b", "answer": "2"}
+    write_split("winogrande", "validation", [row | {"sentence": "_ ran"}, row])
+    with pytest.raises(DataError, match=r"validation\.jsonl, row 2 \(line 2\): expected a blank \('_'\)"):
+        FilesSource(TASKS["winogrande"], tmp_path).read("validation")
+
+
 def test_a_part_stands_in_for_a_missing_split_and_says_so(write_split: WriteSplit, tmp_path: Path) -> None:
     write_split("sst2", "train_part", sentences(2))
     rows = FilesSource(SST2, tmp_path).read("train")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import os
 from collections import Counter
 from pathlib import Path
@@ -79,3 +81,29 @@ def test_phrases_of_one_text_are_on_one_side_of_sst2() -> None:
 def test_every_round_of_anli_and_hellaswag_can_be_asked_zero_shot() -> None:
     for name in ("anli_r2", "anli_r3", "hellaswag"):
         assert load_splits(TASKS[name], data_dir=DATA, need_train=False, eval_size=50).train == []
+
+
+def test_hellaswags_prepared_rows_are_the_published_text_without_marks() -> None:
+    """`validation_text` is somebody else's clean text of the same rows, with the sentence's beginning left small."""
+    with gzip.open(DATA / "hellaswag" / "validation_text.jsonl.gz", "rt", encoding="utf-8") as file:
+        clean = {str(row["idx"]): row for row in map(json.loads, file)}
+    examples = FilesSource(TASKS["hellaswag"], DATA).read("validation").labelled
+
+    def words(text: str) -> str:
+        return " ".join(text.split()).casefold()
+
+    for example in examples:
+        texts, published = example.question.texts, clean[example.question.id]
+        assert words(f"{texts['activity_label']}: {texts['ctx']}") == words(published["query"])
+        assert [*map(words, example.question.choices)] == [*map(words, published["endings"])]
+    assert sum(choice.startswith(" ") for example in examples for choice in example.question.choices) == 134
+
+
+def test_every_sentence_of_winogrande_has_one_blank_with_text_around_it() -> None:
+    task = TASKS["winogrande"]
+    assert task.blank is not None
+    for question in FilesSource(task, DATA).read("validation").questions:
+        before, after = task.blank.split(question.texts["sentence"])
+        assert before.strip()
+        assert after.strip()
+        assert "_" not in after

@@ -11,8 +11,6 @@ import torch
 from beatingbert.tasks.example import Question
 from beatingbert.tasks.spec import Shape, Task
 
-BLANK = "_"  # what marks the gap in a WinoGrande sentence
-
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
@@ -41,8 +39,8 @@ def sequence_pairs(task: Task, question: Question) -> list[tuple[str, str | None
     if task.shape is Shape.PAIR:
         return [(texts[0], texts[1])]
     context = " ".join(texts)
-    if BLANK in context and task.name == "winogrande":
-        before, _, after = context.partition(BLANK)
+    if task.blank is not None:
+        before, after = task.blank.split(context)
         return [(before.strip(), f"{choice}{after}") for choice in question.choices]
     return [(context, choice) for choice in question.choices]
 

@@ -27,7 +27,7 @@ from beatingbert.tasks.example import Example, Question
 from beatingbert.tasks.prediction import Prediction
 from beatingbert.tasks.spec import Shape, Task
 
-VERSION = 1
+VERSION = 2
 PREDICT_BATCH = 64  # questions per forward pass when answering; sorted by length, so little of it is padding
 
 

@@ -19,7 +19,9 @@ from torch.utils.data import Dataset
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from beatingbert.engines.encoder.batches import Encoded, pad
+from beatingbert.engines.encoder.dropout import quicken
 from beatingbert.engines.encoder.settings import EncoderSettings
+from beatingbert.engines.encoder.vocabulary import restore, trim, whole_vocabulary
 from beatingbert.errors import BeatingBertError
 from beatingbert.progress import Progress
 
@@ -44,6 +46,10 @@ class EncodedRows(Dataset[dict[str, Any]]):
     def __iter__(self) -> Any:
         """Every question in order."""
         return (self[index] for index in range(len(self)))
+
+    def token_ids(self) -> set[int]:
+        """Every id that occurs."""
+        return {token for one in self._rows for row in one.rows for token in row["input_ids"]}
 
 
 @dataclass(slots=True)
@@ -115,7 +121,8 @@ class KeepBest(TrainerCallback):  # type: ignore[misc]
         if epoch["accuracy"] > self._best_accuracy:
             self._best_accuracy = epoch["accuracy"]
             self.best_epoch = len(self.history)
-            model.save_pretrained(self._folder)
+            with whole_vocabulary(model):
+                model.save_pretrained(self._folder)
 
 
 def development_metrics(output: Any) -> dict[str, float]:
@@ -149,6 +156,8 @@ def fine_tune(
     steps = math.ceil(math.ceil(len(train) / settings.batch_size) / settings.gradient_accumulation_steps)
     keeper = KeepBest(folder / "best_model", progress)
     scratch = folder / "trainer"  # Trainer insists on a folder, though nothing is kept there
+    quicken(model)
+    trim(model, {collator.pad_id} | train.token_ids() | (development.token_ids() if development else set()))
     trainer = ClassificationTrainer(
         model=model,
         args=TrainingArguments(
@@ -187,6 +196,7 @@ def fine_tune(
     trainer.model_accepts_loss_kwargs = False
     trainer.remove_callback(PrinterCallback)  # progress has its own way to the user
     trainer.train()
+    restore(model)
     shutil.rmtree(scratch, ignore_errors=True)
     model.save_pretrained(folder / "final_model")
     if not keeper.history:

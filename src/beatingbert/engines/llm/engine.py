@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -14,22 +14,29 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 from beatingbert.checkpoints.device import best_device, choose_precision, set_threads
 from beatingbert.checkpoints.reference import Checkpoint, resolve
 from beatingbert.engines.hush import hushed
-from beatingbert.engines.llm.generate import drop_decoding_habits, write_replies
+from beatingbert.engines.llm.calibration import (
+    Calibration,
+    estimate,
+    questions_to_estimate_on,
+    refuse_positions,
+    softmax,
+)
+from beatingbert.engines.llm.choose import best, labels_by_rule, per_character
+from beatingbert.engines.llm.generate import Writer, drop_decoding_habits
 from beatingbert.engines.llm.likelihood import Scored, Scorer
-from beatingbert.engines.llm.settings import LLMSettings
+from beatingbert.engines.llm.settings import LLMSettings, check_choice_settings
 from beatingbert.engines.llm.window import window
 from beatingbert.engines.llm.wording import Asked, Wording, opening_tokens, wants_chat
 from beatingbert.engines.protocol import EngineFacts, Workplace
 from beatingbert.errors import CheckpointError
 from beatingbert.prompts.demonstrations import draw_demonstrations
-from beatingbert.prompts.parse import parse_reply
-from beatingbert.prompts.template import load_template
+from beatingbert.prompts.template import Template, load_template
 from beatingbert.tasks.example import Example, Question
 from beatingbert.tasks.prediction import Prediction
 from beatingbert.tasks.spec import Shape
 
-VERSION = 1
-GENERATE_BATCH = 16  # prompts written at a time, where the user did not say
+VERSION = 2
+BETWEEN_PROMPTS = "\n--- or ---\n"  # where each choice has a prompt of its own, as they are kept
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 ENCODERS_THAT_ALSO_DECODE = ("bert", "roberta", "electra", "mpnet", "deberta", "deberta-v2", "modernbert", "distilbert")
 
@@ -38,13 +45,15 @@ class LlmEngine:
     """Loads a checkpoint and draws the demonstrations; nothing is trained."""
 
     def __init__(self, settings: LLMSettings, workplace: Workplace) -> None:
+        refuse_positions(settings.calibration, workplace.task)
         self._settings = settings
         self._workplace = workplace
 
     def fit(self, train: Sequence[Example], *, development: Sequence[Example], seed: int) -> LlmClassifier:
-        """Draw demonstrations from `train` (none for zero-shot) and load the model."""
+        """Draw demonstrations from `train` (none for zero-shot), load the model and calibrate it where asked to."""
         settings, task = self._settings, self._workplace.task
-        template = load_template(task, self._workplace.prompt_dir)
+        check_choice_settings(task, settings.choice_by, settings.normalise_by)
+        template = in_form(load_template(task, self._workplace.prompt_dir), settings)
         demonstrations = draw_demonstrations(task, train, settings.shots, seed=seed)
         checkpoint = resolve(settings.checkpoint, progress=self._workplace.progress)
         set_threads()
@@ -84,10 +93,33 @@ class LlmEngine:
             notes={
                 "chat_template": chat,
                 "answer_by": settings.answer_by,
+                **({"choices": form_of(template)} if task.shape is Shape.CHOICE else {}),
                 "demonstrations": [example.question.id for example in demonstrations.shown],
             },
         )
-        return LlmClassifier(model, tokenizer, wording, settings, facts, self._workplace, seed)
+        classifier = LlmClassifier(model, tokenizer, wording, settings, facts, self._workplace, seed)
+        if settings.calibration != "none":
+            shown = demonstrations.shown
+            classifier.calibrate(
+                questions_to_estimate_on(
+                    settings.calibration, task, train=train, development=development, shown=shown, seed=seed
+                )
+            )
+        return classifier
+
+
+def in_form(template: Template, settings: LLMSettings) -> Template:
+    """The template in the form in which multiple choice is to be asked; as it is for other tasks."""
+    if settings.choice_by == "letter":
+        return template.by_letter()
+    if settings.answer_by == "likelihood" and template.filled:
+        return template.in_blank()
+    return template
+
+
+def form_of(template: Template) -> str:
+    """How choices are asked, for the record."""
+    return "by letter" if template.lists_choices else "in the blank" if template.fills_blank else "by ending"
 
 
 def causal_config(checkpoint: Checkpoint) -> Any:
@@ -123,15 +155,56 @@ class LlmClassifier:
         self._settings = settings
         self._workplace = workplace
         self._seed = seed
-        self._scorer = Scorer(
-            model, tokenizer, bos=wording.bos, opening=wording.opening(), batch_size=settings.batch_size
-        )
+        self._calibration: Calibration | None = None
         if settings.answer_by == "likelihood":
             facts.notes["scoring"] = {
-                "log_likelihoods": "over the whole vocabulary",
+                "log_likelihoods": "bare logits where every label is one token"
+                if self._leaves_out_normaliser
+                else "over the whole vocabulary",
                 "reads_shared_prefix_once": self._scorer.is_packed,
                 "max_tokens_per_pass": self._scorer.max_tokens,
             }
+
+    @cached_property
+    def _scorer(self) -> Scorer:
+        return Scorer(
+            self.model,
+            self.tokenizer,
+            bos=self.wording.bos,
+            opening=self.wording.opening(),
+            batch_size=self._settings.batch_size,
+            normalise=not self._leaves_out_normaliser,
+        )
+
+    @cached_property
+    def _writer(self) -> Writer:
+        return Writer(
+            self.model,
+            self.tokenizer,
+            bos=self.wording.bos,
+            max_new_tokens=self._settings.max_new_tokens,
+            seed=self._seed,
+            temperature=self._settings.temperature,
+            stop_at_line=not self.wording.chat,
+            constrained=self._settings.constrained,
+            batch_size=self._settings.batch_size,
+        )
+
+    def calibrate(self, source: Mapping[str, Sequence[Question]]) -> None:
+        """Estimate the prompt's bias once, from questions by the part that they come from, and record it."""
+        started = time.perf_counter()
+        scored = self._scorer.score(
+            [self.wording.ask(question) for part in source.values() for question in part],
+            on_batch=lambda done, total: self._workplace.progress("calibrating", done, total),
+        )
+        self._calibration = estimate([one.log_likelihood for one in scored])
+        self.facts.notes["calibration"] = {
+            "kind": self._settings.calibration,
+            "prior": dict(self._calibration.prior),
+            "estimated_on": {part: len(questions) for part, questions in source.items()},
+            "seed": self._seed,
+            "seconds": time.perf_counter() - started,
+        }
 
     def predict(self, questions: Sequence[Question]) -> list[Prediction]:
         """One answer per question, in the order given."""
@@ -146,49 +219,62 @@ class LlmClassifier:
         )
         predictions = []
         for question, one, prompt in zip(questions, scored, asked, strict=True):
-            probabilities = self._probabilities(one, prompt)
-            label = max(probabilities, key=probabilities.__getitem__)
+            scores = self._scores(one, question)
+            if self._calibration is not None:
+                scores = probabilities = self._calibration.probabilities(scores)
+            else:
+                probabilities = softmax(scores)
             predictions.append(
                 Prediction(
                     question_id=question.id,
-                    label=label,
+                    label=best(scores),
                     probabilities=probabilities,
                     log_likelihoods=one.log_likelihood,
-                    prompt=self._opening + prompt.text,
+                    labels_by_rule=self._labels_by_rule(one, question),
+                    prompt=self._kept(prompt),
                     lost_tokens=prompt.lost_tokens,
                 )
             )
         return predictions
 
-    def _probabilities(self, scored: Scored, asked: Asked) -> dict[str, float]:
-        """Softmax over the labels; endings of different length are compared per byte, as is usual for them."""
-        scores = scored.log_likelihood
-        if self._workplace.task.shape is Shape.CHOICE:
-            scores = {label: value / len(asked.answers[label].encode()) for label, value in scores.items()}
-        top = max(scores.values())
-        weights = {label: math.exp(value - top) for label, value in scores.items()}
-        return {label: weight / sum(weights.values()) for label, weight in weights.items()}
+    @property
+    def _scores_endings(self) -> bool:
+        return self._workplace.task.shape is Shape.CHOICE and not self.wording.template.lists_choices
+
+    @property
+    def _leaves_out_normaliser(self) -> bool:
+        """Only where labels rank the same without: a bare logit cannot be divided by an ending's length."""
+        return self._settings.rank_only and not self._scores_endings
+
+    def _scores(self, scored: Scored, question: Question) -> dict[str, float]:
+        """What is compared: log-likelihoods, of endings per character unless told otherwise."""
+        by_length = self._scores_endings and not self.wording.template.fills_blank
+        if by_length and self._settings.normalise_by == "characters":
+            return per_character(scored.log_likelihood, question)
+        return scored.log_likelihood
+
+    def _labels_by_rule(self, scored: Scored, question: Question) -> dict[str, str] | None:
+        if not self._scores_endings:
+            return None
+        return labels_by_rule(scored.log_likelihood, question, fills_blank=self.wording.template.fills_blank)
+
+    def _kept(self, asked: Asked) -> str:
+        """What the model read, for the record."""
+        return BETWEEN_PROMPTS.join(self._opening + prompt for prompt in asked.prompts)
 
     def _by_generation(self, questions: Sequence[Question], asked: Sequence[Asked]) -> list[Prediction]:
-        replies = write_replies(
-            self.model,
-            self.tokenizer,
-            [one.text for one in asked],
-            bos=self.wording.bos,
-            batch_size=self._settings.batch_size or GENERATE_BATCH,
-            max_new_tokens=self._settings.max_new_tokens,
-            temperature=self._settings.temperature,
-            seed=self._seed,
-            stop_at_line=not self.wording.chat,
+        written = self._writer.write(
+            asked,
+            [question.id for question in questions],
             on_batch=lambda done, total: self._workplace.progress("answering", done, total),
         )
         return [
             Prediction(
                 question_id=question.id,
-                label=parse_reply(reply, {label: words.strip() for label, words in prompt.answers.items()}),
-                reply=reply,
-                prompt=self._opening + prompt.text,
+                label=one.label,
+                reply=one.text,
+                prompt=self._kept(prompt),
                 lost_tokens=prompt.lost_tokens,
             )
-            for question, prompt, reply in zip(questions, asked, replies, strict=True)
+            for question, prompt, one in zip(questions, asked, written, strict=True)
         ]

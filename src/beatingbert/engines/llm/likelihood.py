@@ -57,20 +57,6 @@ def split_at_boundary(prompt: Sequence[int], whole: Sequence[Sequence[int]]) -> 
     return min(shared, min(map(len, whole)) - 1)
 
 
-def split_asked(tokenizer: Any, one: Asked, bos: Sequence[int]) -> tuple[list[int], list[list[int]]]:
-    """The ids of a question's context, `bos` included, and of each of its labels, in their order.
-
-    Whoever trains a model on its answers must split them here too, so that it learns what will be scored.
-    """
-    texts = [one.text, *(one.text + answer for answer in one.answers.values())]
-    prompt, *whole = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
-    shared = split_at_boundary(prompt, whole)
-    context = [*bos, *prompt[:shared]]
-    if not context:
-        raise BeatingBertError(f"nothing comes before the first scored token of the prompt {one.text!r}")
-    return context, [ids[shared:] for ids in whole]
-
-
 class Scorer:
     """Scores labels with one model.
 
@@ -152,15 +138,41 @@ class Scorer:
             yield from (_collect(one, trees[at], values[at]) for at, one in enumerate(chunk))
 
     def _tree(self, one: Asked) -> Tree:
-        context, labels = split_asked(self._tokenizer, one, self._bos)
-        tree = grow(context, labels)
+        if one.contexts:
+            return self._tree_of_contexts(one)
+        texts = [one.text, *(one.text + answer for answer in one.answers.values())]
+        prompt, *whole = self._tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+        shared = split_at_boundary(prompt, whole)
+        context = [*self._bos, *prompt[:shared]]
+        if not context:
+            raise BeatingBertError(f"nothing comes before the first scored token of the prompt {one.text!r}")
+        tree = grow(context, [ids[shared:] for ids in whole])
+        self._check_window(tree, len(context), max(map(len, whole)) - shared, one.text)
+        return tree
+
+    def _tree_of_contexts(self, one: Asked) -> Tree:
+        """The tree of a question whose labels have contexts of their own, each with its own boundary."""
+        contexts = [one.contexts[label] for label in one.answers]
+        texts = [*contexts, *map("".join, zip(contexts, one.answers.values(), strict=True))]
+        rows = self._tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+        prompts, whole = rows[: len(contexts)], rows[len(contexts) :]
+        ends = [split_at_boundary(prompt, [ids]) for prompt, ids in zip(prompts, whole, strict=True)]
+        if min(ends) + len(self._bos) == 0:
+            raise BeatingBertError(f"nothing comes before the first scored token of one of the prompts {one.prompts}")
+        shared = min(split_at_boundary(whole[0], whole), *ends)
+        context, own = [*self._bos, *whole[0][:shared]], [ids[shared:] for ids in whole]
+        tree = grow(context, own, [end - shared for end in ends])
+        self._check_window(tree, len(self._bos) + max(ends), len(whole[0]) - ends[0], one.text)
+        return tree
+
+    def _check_window(self, tree: Tree, prompt: int, answer: int, text: str) -> None:
+        """Refuse what the model cannot read at once; `prompt` and `answer` are the tokens of each."""
         if max(tree.depths) >= self._window:
             raise SettingsError(
-                f"a prompt of {len(context)} tokens with an answer of {max(map(len, labels))} does not fit the "
-                f"model, which reads {self._window} at once; cut it before scoring (--max_length), use fewer "
-                f"demonstrations, or choose a checkpoint with a longer window. It begins {one.text[:60]!r}"
+                f"a prompt of {prompt} tokens with an answer of {answer} does not fit the model, which reads "
+                f"{self._window} at once; cut it before scoring (--max_length), use fewer demonstrations, or choose a "
+                f"checkpoint with a longer window. It begins {text[:60]!r}"
             )
-        return tree
 
     def _run(self, trees: Sequence[Tree]) -> Iterator[tuple[int, list[float]]]:
         """(position, values of its readings) of every tree, in the order in which batches are done."""
@@ -217,9 +229,18 @@ class Scorer:
         hidden = hidden[torch.tensor(places, device=device)]
         rows = torch.tensor([row[place] for place, _ in readings], device=device)
         values = self._output.logits(hidden[rows], torch.tensor([token for _, token in readings], device=device))
-        if self._normalise or any(len(tree) > tree.trunk for tree in trees):
-            values = values - self._output.log_normalisers(hidden)[rows]
-        flat = iter(values.tolist())
+        exact = sorted(
+            {
+                row[start + one.place]
+                for start, tree in zip(starts, trees, strict=False)
+                if self._normalise or len(tree) > tree.trunk  # logits of different places cannot be added up
+                for one in tree.readings
+            }
+        )
+        normalisers = torch.zeros(len(places), device=device)
+        if exact:
+            normalisers[exact] = self._output.log_normalisers(hidden[exact])
+        flat = iter((values - normalisers[rows]).tolist())
         return [list(itertools.islice(flat, len(tree.readings))) for tree in trees]
 
     def _shared_prefix(self) -> Prefix:

@@ -204,7 +204,8 @@ def _lay_out(trees: Sequence[Tree], prefix: Prefix, filling: int, device: torch.
         depths[row, : len(tree)] = torch.tensor(tree.depths)
         scatter += range(row * longest, row * longest + len(tree))
         for place in range(tree.trunk, len(tree)):  # a branch sees its ancestors, not its elder cousins
-            seen[row, place] = seen[row, tree.parents[place]]
+            parent = tree.parents[place]
+            seen[row, place] = seen[row, parent] if parent >= 0 else False
             seen[row, place, place] = True
         start += len(tree)
     scatter += [0] * filling  # tokens that only fill up the shape may be given any answer

@@ -1,7 +1,9 @@
 """One question's tokens as a tree: the context is the trunk, the labels' words are the branches.
 
 Labels that begin alike share their first tokens, so each token is computed once. A label of one token needs no branch
-at all: it is read from the trunk's last token. Knows token ids only, neither texts nor models.
+at all: it is read from the trunk's last token. Where labels have contexts of their own, the trunk is what these share,
+and a branch begins with the rest of its context, which is read but not scored. Knows token ids only, neither texts nor
+models.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ class Tree:
         parents: index of the token before each one; -1 for the first.
         depths: position of each token in its text, 0 for the first.
         readings: the tokens to score.
-        trunk: how many of the first tokens form a chain; all, where no label has a token of its own to read.
+        trunk: how many of the first tokens form a chain; all, where no label has a token of its own to read; 0, where
+            the labels' contexts differ from the first token on.
     """
 
     tokens: list[int]
@@ -58,25 +61,29 @@ class Tree:
         )
 
 
-def grow(context: Sequence[int], labels: Sequence[Sequence[int]]) -> Tree:
+def grow(context: Sequence[int], labels: Sequence[Sequence[int]], unscored: Sequence[int] = ()) -> Tree:
     """The tree of one question.
 
     Args:
-        context: what comes before every label; at least one token.
+        context: what comes before every label; at least one token, unless every label has a context of its own.
         labels: each label's own tokens; at least one each.
+        unscored: how many of each label's first tokens still belong to its context, fewer than it has; none where left
+            out.
     """
     trunk = len(context)
     tree = Tree(list(context), list(range(-1, trunk - 1)), list(range(trunk)), trunk=trunk)
     children: dict[tuple[int, int], int] = {}
     for label, ids in enumerate(labels):
         place = trunk - 1
-        for token in ids[:-1]:
-            tree.readings.append(Reading(place, token, label))
+        first = unscored[label] if unscored else 0
+        for at, token in enumerate(ids[:-1]):
+            if at >= first:
+                tree.readings.append(Reading(place, token, label))
             if (place, token) not in children:
                 children[place, token] = len(tree.tokens)
                 tree.tokens.append(token)
                 tree.parents.append(place)
-                tree.depths.append(tree.depths[place] + 1)
+                tree.depths.append(trunk + at)
             place = children[place, token]
         tree.readings.append(Reading(place, ids[-1], label))  # the last token is predicted, never read
     return tree

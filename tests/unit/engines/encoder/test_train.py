@@ -15,6 +15,7 @@ from beatingbert.checkpoints import device
 from beatingbert.engines.encoder import train
 from beatingbert.engines.encoder.engine import EncoderClassifier, EncoderEngine
 from beatingbert.engines.encoder.settings import EncoderSettings
+from beatingbert.engines.encoder.vocabulary import whole_vocabulary
 from beatingbert.engines.protocol import Workplace
 from beatingbert.errors import BeatingBertError, TooFewExamplesError
 from beatingbert.tasks.example import Example
@@ -153,7 +154,8 @@ def test_the_best_epoch_on_development_answers(
     keep = train.KeepBest.on_evaluate
 
     def on_evaluate(self: Any, args: Any, state: Any, control: Any, metrics: Any, model: Any = None, **_: Any) -> None:
-        weights.append(copy.deepcopy(model.state_dict()))
+        with whole_vocabulary(model):
+            weights.append(copy.deepcopy(model.state_dict()))
         keep(self, args, state, control, metrics, model=model)
 
     monkeypatch.setattr(train.KeepBest, "on_evaluate", on_evaluate)

@@ -26,6 +26,12 @@ def ask(text: str, *answers: str) -> Asked:
     return Asked(text, dict(zip("abcdef", answers, strict=False)), 0)
 
 
+def ask_apart(answer: str, *contexts: str) -> Asked:
+    """One answer after each of several prompts; the prompts' labels are a, b, c, ..."""
+    named = dict(zip("abcdef", contexts, strict=False))
+    return Asked(contexts[0], dict.fromkeys(named, answer), 0, named)
+
+
 def score(model: Any, tokenizer: Any, asked: Sequence[Asked], *, bos: Sequence[int], **options: Any) -> list[Scored]:
     """What the engine's scorer gives."""
     return Scorer(model, tokenizer, bos=bos, **options).score(asked)

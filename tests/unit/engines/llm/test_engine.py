@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -17,7 +18,7 @@ from beatingbert.engines.protocol import Workplace
 from beatingbert.errors import CheckpointError, PromptError, SettingsError, TooFewExamplesError
 from beatingbert.tasks.example import Question
 from engines.llm.asking import load, naive_log_likelihood
-from tiny_tasks import questions_of, science, sentiment
+from tiny_tasks import blanks, questions_of, science, sentiment
 
 MODELS = ("tiny_llama", "tiny_gemma", "tiny_gemma_that_forgets_bos", "tiny_gemma_chat", "tiny_qwen", "tiny_gpt2")
 TRAIN = sentiment(12)
@@ -62,6 +63,15 @@ def test_answers_follow_from_the_prompts_that_are_kept(fit: Fit, checkpoint: Pat
         assert one.label == max(one.log_likelihoods, key=one.log_likelihoods.__getitem__)
         softmax = torch.softmax(torch.tensor(list(one.log_likelihoods.values()), dtype=torch.float64), dim=0).tolist()
         assert list(one.probabilities.values()) == pytest.approx(softmax)
+
+
+def test_ranking_alone_gives_the_same_answers_and_says_so(fit: Fit, checkpoint: Path) -> None:
+    exact, ranked = fit(checkpoint), fit(checkpoint, rank_only=True)
+    assert exact.facts.notes["scoring"]["log_likelihoods"] == "over the whole vocabulary"
+    assert ranked.facts.notes["scoring"]["log_likelihoods"].startswith("bare logits")
+    for one, other in zip(exact.predict(QUESTIONS), ranked.predict(QUESTIONS), strict=True):
+        assert one.label == other.label
+        assert one.probabilities == pytest.approx(other.probabilities, abs=1e-4)
 
 
 @pytest.mark.parametrize("fixture", ["tiny_gemma", "tiny_gemma_that_forgets_bos", "tiny_gemma_chat"])
@@ -169,7 +179,8 @@ def test_the_settings_of_writing_reach_the_model(fit: Fit, tiny_llama: Path, mon
     monkeypatch.setattr(classifier.model, "generate", lambda **options: calls.append(options) or generate(**options))
     classifier.predict(QUESTIONS)
     assert [len(call["input_ids"]) for call in calls] == [4, 3]
-    assert {(call["max_new_tokens"], call["temperature"], call["do_sample"]) for call in calls} == {(3, 0.5, True)}
+    assert {call["max_new_tokens"] for call in calls} == {3}
+    assert {one._temperature for call in calls for one in call["logits_processor"]} == {0.5}
 
 
 def test_replies_do_not_obey_a_checkpoints_own_decoding_habits(fit: Fit, tiny_llama: Path, tmp_path: Path) -> None:
@@ -190,7 +201,7 @@ def test_temperature_zero_is_greedy(fit: Fit, tiny_llama: Path, monkeypatch: pyt
     generate = classifier.model.generate
     monkeypatch.setattr(classifier.model, "generate", lambda **options: calls.append(options) or generate(**options))
     classifier.predict(QUESTIONS)
-    assert {(call["max_new_tokens"], call["do_sample"]) for call in calls} == {(10, False)}
+    assert {(call["max_new_tokens"], len(call["logits_processor"])) for call in calls} == {(10, 0)}
 
 
 def test_a_reply_that_names_no_label_is_no_label(fit: Fit, tiny_llama: Path) -> None:
@@ -201,29 +212,207 @@ def test_a_reply_that_names_no_label_is_no_label(fit: Fit, tiny_llama: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("reply", "label"), [(" Positive.", "positive"), (" negative\n", "negative"), (" so so", None), ("", None)]
+    ("reply", "label"), [(" Positive.", "positive"), (" negative\n", "negative"), (" so", None), ("", None)]
 )
-def test_a_reply_is_read_strictly(
-    fit: Fit, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch, reply: str, label: str | None
-) -> None:
-    monkeypatch.setattr(
-        "beatingbert.engines.llm.engine.write_replies", lambda model, tokenizer, prompts, **_: [reply] * len(prompts)
+def test_a_reply_is_read_strictly(fit: Fit, tiny_llama: Path, reply: str, label: str | None) -> None:
+    classifier = fit(tiny_llama, answer_by="generation")
+    tokens = iter([*classifier.tokenizer(reply)["input_ids"], classifier.tokenizer.eos_token_id])
+
+    def dictate(module: Any, args: Any, output: Any) -> Any:
+        output.logits[:] = 0
+        output.logits[..., next(tokens)] = 1
+        return output
+
+    classifier.model.register_forward_hook(dictate)
+    (prediction,) = classifier.predict(QUESTIONS[:1])
+    assert (prediction.label, prediction.reply) == (label, reply)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("task", ["sst2", "arc_challenge"])
+def test_a_constrained_reply_always_names_a_label(fit: Fit, checkpoint: Path, task: str, temperature: float) -> None:
+    rows = TRAIN if task == "sst2" else science(9)
+    classifier = fit(
+        checkpoint, task, answer_by="generation", constrained=True, max_new_tokens=1, temperature=temperature
     )
-    predictions = fit(tiny_llama, answer_by="generation").predict(QUESTIONS)
-    assert {(one.label, one.reply) for one in predictions} == {(label, reply)}
+    for one, question in zip(classifier.predict(questions_of(rows)), questions_of(rows), strict=True):
+        assert one.label is not None
+        assert one.reply is not None
+        assert one.reply.strip() == (question.choices[int(one.label)] if question.choices else one.label)
 
 
-def test_multiple_choice_is_decided_per_byte_of_the_ending(fit: Fit, tiny_llama: Path) -> None:
-    rows = science(6)
-    for one, question in zip(
-        fit(tiny_llama, "arc_challenge").predict(questions_of(rows)), questions_of(rows), strict=True
-    ):
+def test_constrained_writing_of_labels_of_one_token_takes_the_most_likely_one(fit: Fit, tiny_llama: Path) -> None:
+    """Only then is the first choice the whole choice."""
+    likely = fit(tiny_llama).predict(questions_of(TRAIN))
+    ids = fit(tiny_llama).tokenizer([" negative", " positive"])["input_ids"]
+    written = fit(tiny_llama, answer_by="generation", constrained=True).predict(questions_of(TRAIN))
+    assert [len(one) for one in ids] == [1, 1]
+    assert [one.label for one in written] == [one.label for one in likely]
+
+
+def by_plain_forward_pass(model: Any, tokenizer: Any, context: str, continuation: str) -> float:
+    """The log-likelihood of a continuation, by transformers alone; no token may merge across the boundary."""
+    start = tokenizer(context, add_special_tokens=False)["input_ids"]
+    whole = tokenizer(context + continuation, add_special_tokens=False)["input_ids"]
+    assert whole[: len(start)] == start
+    return naive_log_likelihood(model, start, whole[len(start) :])
+
+
+def position_of_best(values: list[float]) -> str:
+    """As numpy.argmax, which lm-evaluation-harness uses."""
+    return str(np.argmax(np.array(values)))
+
+
+@pytest.mark.parametrize("shots", [0, 2])
+@pytest.mark.parametrize("normalise_by", ["characters", "none"])
+def test_endings_are_scored_and_chosen_as_the_harness_does(
+    fit: Fit, checkpoint: Path, shots: int, normalise_by: str
+) -> None:
+    rows = science(16)
+    classifier = fit(checkpoint, "arc_challenge", rows[:8], shots=shots, normalise_by=normalise_by)
+    model, tokenizer = load(checkpoint)
+    differing = 0
+    for one, row in zip(classifier.predict(questions_of(rows[8:])), rows[8:], strict=True):
+        assert one.prompt is not None
         assert one.log_likelihoods is not None
-        per_byte = {
-            str(at): one.log_likelihoods[str(at)] / len(f" {choice}".encode())
-            for at, choice in enumerate(question.choices)
-        }
-        assert one.label == max(per_byte, key=per_byte.__getitem__)
+        choices = row.question.choices
+        expected = [by_plain_forward_pass(model, tokenizer, one.prompt, f" {choice}") for choice in choices]
+        assert list(one.log_likelihoods.values()) == pytest.approx(expected, abs=1e-4)
+        per_character = [value / len(choice) for value, choice in zip(expected, choices, strict=True)]
+        rules = {"acc": position_of_best(expected), "acc_norm": position_of_best(per_character)}
+        assert one.labels_by_rule == rules
+        assert one.label == rules["acc_norm" if normalise_by == "characters" else "acc"]
+        compared = per_character if normalise_by == "characters" else expected
+        softmax = torch.softmax(torch.tensor(compared, dtype=torch.float64), dim=0).tolist()
+        assert list((one.probabilities or {}).values()) == pytest.approx(softmax, abs=1e-4)
+        differing += rules["acc"] != rules["acc_norm"]
+    assert differing > 0
+    assert classifier.facts.notes["choices"] == "by ending"
+
+
+@pytest.mark.parametrize("task", ["arc_challenge", "winogrande"])
+@pytest.mark.parametrize("shots", [0, 1])
+def test_letters_are_scored_after_the_listed_choices(fit: Fit, checkpoint: Path, task: str, shots: int) -> None:
+    rows = science(12) if task == "arc_challenge" else blanks(12)
+    classifier = fit(checkpoint, task, rows[:6], shots=shots, choice_by="letter")
+    model, tokenizer = load(checkpoint)
+    for one, row in zip(classifier.predict(questions_of(rows[6:])), rows[6:], strict=True):
+        assert one.prompt is not None
+        assert one.log_likelihoods is not None
+        letters = "ABCDE"[: len(row.question.choices)]
+        for letter, choice in zip(letters, row.question.choices, strict=True):
+            assert f"\n{letter}. {choice}" in one.prompt
+        expected = [by_plain_forward_pass(model, tokenizer, one.prompt, f" {letter}") for letter in letters]
+        assert list(one.log_likelihoods.values()) == pytest.approx(expected, abs=1e-4)
+        assert one.label == position_of_best(expected)
+        assert one.labels_by_rule is None
+    assert classifier.facts.notes["choices"] == "by letter"
+
+
+@pytest.mark.parametrize("shots", [0, 2])
+@pytest.mark.parametrize("chat_template", ["never", "auto"])
+def test_what_follows_the_blank_is_scored_after_each_choice(
+    fit: Fit, checkpoint: Path, shots: int, chat_template: str
+) -> None:
+    """Zero-shot, every fourth prompt begins with the choice itself, so nothing at all is shared."""
+    rows = blanks(12)
+    classifier = fit(checkpoint, "winogrande", rows[:4], shots=shots, chat_template=chat_template)
+    model, tokenizer = load(checkpoint)
+    for one, row in zip(classifier.predict(questions_of(rows[4:])), rows[4:], strict=True):
+        assert one.prompt is not None
+        assert one.log_likelihoods is not None
+        before, _, after = row.question.texts["sentence"].partition("_")
+        contexts = one.prompt.split("\n--- or ---\n")
+        gap = "" if classifier.wording.chat else " "
+        expected = []
+        for choice, context in zip(row.question.choices, contexts, strict=True):
+            assert f"{before}{choice}" in context
+            if not classifier.wording.chat:
+                assert context.endswith(f"{before}{choice}")
+                assert shots or context.removeprefix("<bos>") == f"{before}{choice}"
+            expected.append(by_plain_forward_pass(model, tokenizer, context, gap + after.strip()))
+        assert list(one.log_likelihoods.values()) == pytest.approx(expected, abs=1e-4)
+        assert one.label == position_of_best(expected)
+        assert one.labels_by_rule == {"acc": one.label}
+    assert classifier.facts.notes["choices"] == "in the blank"
+
+
+def test_endings_keep_their_normaliser_because_lengths_divide_it(fit: Fit, tiny_llama: Path) -> None:
+    """All choices are one token here, so a bare logit would be divided otherwise."""
+    questions = [Question(str(at), {"question": f"Which {at}"}, ("positive", "no", "yes")) for at in range(4)]
+    exact, ranked = fit(tiny_llama, "arc_challenge"), fit(tiny_llama, "arc_challenge", rank_only=True)
+    assert exact.predict(questions) == ranked.predict(questions)
+    assert ranked.facts.notes["scoring"]["log_likelihoods"] == "over the whole vocabulary"
+    lettered = fit(tiny_llama, "arc_challenge", rank_only=True, choice_by="letter")
+    assert lettered.facts.notes["scoring"]["log_likelihoods"].startswith("bare logits")
+
+
+def test_a_blank_has_the_same_answer_under_either_rule(fit: Fit, tiny_llama: Path) -> None:
+    questions = questions_of(blanks(8))
+    normalised, plain = (
+        fit(tiny_llama, "winogrande", normalise_by=rule).predict(questions) for rule in ("characters", "none")
+    )
+    assert normalised == plain
+
+
+def test_a_prompt_file_without_a_filled_section_scores_the_choices_themselves(
+    fit: Fit, tiny_llama: Path, tmp_path: Path
+) -> None:
+    text = "[instruction]\nFill it.\n[question]\n{sentence}\n[cue]\nIt is\n[labels]\nchoice: {choice}\n"
+    (tmp_path / "winogrande.txt").write_text(text, encoding="utf-8")
+    classifier = fit(tiny_llama, "winogrande", prompt_dir=tmp_path)
+    (one,) = classifier.predict(questions_of(blanks(1)))
+    assert one.prompt == "Fill it.\n\nThe actor saw film 0 because _ was great in review 0.\nIt is"
+    assert set(one.labels_by_rule or {}) == {"acc", "acc_norm"}
+
+
+def test_the_window_holds_with_a_blank_and_with_letters(fit: Fit, tiny_gpt2: Path) -> None:
+    """GPT-2's window of 256 learned positions: one token more would be an error."""
+    long = "a plain story, " * 300
+    blank = Question("w", {"sentence": f"{long} so _ was great."}, ("Ann", "the zebra"))
+    listed = Question("a", {"question": long}, ("a cat", "two dogs"))
+    ways: list[tuple[str, Question, dict[str, Any]]] = [
+        ("winogrande", blank, {}),
+        ("winogrande", blank, {"choice_by": "letter"}),
+        ("arc_challenge", listed, {"choice_by": "letter"}),
+    ]
+    for task, question, settings in ways:
+        (one,) = fit(tiny_gpt2, task, max_length=100_000, **settings).predict([question])
+        assert one.lost_tokens > 500
+        assert one.label in ("0", "1")
+
+
+@pytest.mark.parametrize(
+    ("reply", "label"), [(" B. a story", "1"), (" A", "0"), (" C", None), (" good", None), (" A or B", None)]
+)
+def test_a_reply_by_letter_is_read_strictly(fit: Fit, tiny_llama: Path, reply: str, label: str | None) -> None:
+    classifier = fit(tiny_llama, "winogrande", answer_by="generation", choice_by="letter", max_new_tokens=20)
+    tokens = iter([*classifier.tokenizer(reply)["input_ids"], classifier.tokenizer.eos_token_id])
+
+    def dictate(module: Any, args: Any, output: Any) -> Any:
+        output.logits[:] = 0
+        output.logits[..., next(tokens)] = 1
+        return output
+
+    classifier.model.register_forward_hook(dictate)
+    (one,) = classifier.predict(questions_of(blanks(1)))
+    assert (one.label, one.reply, one.labels_by_rule) == (label, reply, None)
+    assert one.prompt is not None
+    assert one.prompt.endswith("\nA. the good film 0\nB. a story\nThe blank stands for:")
+
+
+def test_a_constrained_reply_by_letter_names_a_choice(fit: Fit, checkpoint: Path) -> None:
+    rows = questions_of(science(6))
+    classifier = fit(checkpoint, "arc_challenge", answer_by="generation", choice_by="letter", constrained=True)
+    for one, question in zip(classifier.predict(rows), rows, strict=True):
+        assert one.label is not None
+        assert one.reply == f" {'ABCDE'[int(one.label)]}"
+        assert int(one.label) < len(question.choices)
+
+
+def test_letters_are_refused_where_labels_are_named(fit: Fit, tiny_llama: Path) -> None:
+    with pytest.raises(SettingsError, match=r"choice_by 'letter' is for multiple choice, .*'sst2'"):
+        fit(tiny_llama, choice_by="letter")
 
 
 def test_a_question_never_sees_itself_among_the_demonstrations(fit: Fit, tiny_llama: Path) -> None:

@@ -10,7 +10,7 @@ import torch
 from beatingbert.engines.llm.likelihood import Scorer, split_at_boundary
 from beatingbert.engines.llm.wording import Asked, opening_tokens
 from beatingbert.errors import BeatingBertError, SettingsError
-from engines.llm.asking import ask, load, naive_log_likelihood, score
+from engines.llm.asking import ask, ask_apart, load, naive_log_likelihood, score
 
 MODELS = ("tiny_llama", "tiny_gemma", "tiny_gemma_that_forgets_bos", "tiny_qwen", "tiny_gpt2")
 OPENING = "Classify the sentiment of the movie review."
@@ -21,6 +21,15 @@ ASKED = [
     ask("Answer:", " yes", " yes and no", " yes and"),  # each begins another
     ask(f"{OPENING} {'a plain story, ' * 20}\nSentiment:", " positive", " negative", " not bad"),  # past any window
     ask(f"{OPENING}\n\nReview: a good film\nSentiment:", " positive", " negative"),  # the first again
+]
+
+
+APART = [
+    ask_apart(" was great and good.", f"{OPENING}\n\nThe actor saw the film", f"{OPENING}\n\nThe actor saw the story"),
+    ask_apart(" was great.", "The good film", "The good film story", "The great"),  # one begins another
+    ask_apart(" was great, not awful.", "Story", "film and film"),  # nothing is shared
+    ask_apart(".", f"{OPENING} A plain story", f"{OPENING} A plain"),  # one token to score
+    ask_apart(" and so on", f"{'a plain story, ' * 20}good", f"{'a plain story, ' * 20}bad or zebra"),
 ]
 
 
@@ -121,6 +130,14 @@ def test_without_normaliser_answers_of_several_tokens_are_exact_all_the_same(
         scores(*loaded, asked, share=share), scores(*loaded, asked, share=share, normalise=False), strict=True
     ):
         assert one == pytest.approx(other, abs=1e-4)
+
+
+def test_without_normaliser_a_question_is_scored_the_same_whatever_is_asked_beside_it(tiny_llama: Path) -> None:
+    loaded = load(tiny_llama)
+    one_token, several = ask("Review: fine\nSentiment:", " yes", " no"), ask("Review: fine\nSentiment:", " maybe not")
+    alone = scores(*loaded, [one_token], normalise=False)
+    beside = scores(*loaded, [one_token, several], normalise=False)
+    assert beside[0] == pytest.approx(alone[0], abs=1e-5)
 
 
 def test_the_beginning_token_changes_the_scores_of_a_model_that_expects_it(tiny_gemma: Path, share: bool) -> None:
@@ -228,3 +245,45 @@ def test_half_precision_comes_near(loaded: tuple[Any, Any], dtype: torch.dtype, 
     expected = scores(model, tokenizer, ASKED, share=share)
     for one, other in zip(expected, scores(model.to(dtype), tokenizer, ASKED, share=share), strict=True):
         assert one == pytest.approx(other, rel=0.05, abs=0.2)
+
+
+@pytest.mark.parametrize("with_prefix", [False, True], ids=["whole", "prefix read once"])
+def test_answers_with_contexts_of_their_own_are_scored_as_by_a_forward_pass_each(
+    loaded: tuple[Any, Any], share: bool, with_prefix: bool
+) -> None:
+    model, tokenizer = loaded
+    bos = [tokenizer.bos_token_id] if model.config.model_type == "gemma3_text" else []
+    opening = shared_opening(model, tokenizer) if with_prefix else []
+    mixed = [*APART, *ASKED[:2]]
+    found = score(model, tokenizer, mixed, bos=bos, share=share, opening=opening)
+    for one, scored in zip(APART, found, strict=False):
+        for label, context in one.contexts.items():
+            start = tokenizer(context, add_special_tokens=False)["input_ids"]
+            whole = tokenizer(context + one.answers[label], add_special_tokens=False)["input_ids"]
+            assert whole[: len(start)] == start
+            expected = naive_log_likelihood(model, [*bos, *start], whole[len(start) :])
+            assert scored.log_likelihood[label] == pytest.approx(expected, abs=1e-4)
+            assert scored.tokens[label] == len(whole) - len(start)
+    others = score(model, tokenizer, ASKED[:2], bos=bos, share=share)
+    for one, other in zip(found[len(APART) :], others, strict=True):
+        assert one.log_likelihood == pytest.approx(other.log_likelihood, abs=1e-5)
+
+
+def test_each_context_has_its_own_boundary_where_a_token_merges(loaded: tuple[Any, Any], share: bool) -> None:
+    """ "Answer: y" + "es" ends with the one token " yes"; "Answer: no" + "es" merges nothing."""
+    model, tokenizer = loaded
+    bos = opening_tokens(tokenizer, model.config.model_type)
+    one = ask_apart("es", "Answer: y", "Answer: no")
+    prompt, whole = tokenizer(["Answer: y", "Answer: yes"], add_special_tokens=False)["input_ids"]
+    start, plain = tokenizer(["Answer: no", "Answer: noes"], add_special_tokens=False)["input_ids"]
+    end = next(at for at, (first, second) in enumerate(zip(prompt, whole, strict=False)) if first != second)
+    assert plain[: len(start)] == start
+    found = score(model, tokenizer, [one], bos=bos, share=share)[0].log_likelihood
+    assert found["a"] == pytest.approx(naive_log_likelihood(model, [*bos, *whole[:end]], whole[end:]), abs=1e-4)
+    expected = naive_log_likelihood(model, [*bos, *start], plain[len(start) :])
+    assert found["b"] == pytest.approx(expected, abs=1e-4)
+
+
+def test_an_own_context_that_is_empty_is_refused(tiny_llama: Path) -> None:
+    with pytest.raises(BeatingBertError, match="nothing comes before the first scored token of one of the prompts"):
+        score(*load(tiny_llama), [ask_apart(" yes", "Answer:", "")], bos=[])

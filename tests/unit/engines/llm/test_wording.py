@@ -11,11 +11,11 @@ from beatingbert.engines.llm.wording import Wording, opening_tokens, wants_chat
 from beatingbert.errors import CheckpointError, SettingsError
 from beatingbert.prompts.chat import running_text
 from beatingbert.prompts.demonstrations import draw_demonstrations
-from beatingbert.prompts.template import load_template
+from beatingbert.prompts.template import Template, load_template
 from beatingbert.tasks.catalog import find_task
 from beatingbert.tasks.example import Example, Question
 from engines.llm.asking import load
-from tiny_tasks import science, sentiment
+from tiny_tasks import blanks, science, sentiment
 
 BOOLQ = find_task("boolq")
 LONG = " ".join(f"Sentence {number} tells of water." for number in range(60))
@@ -31,7 +31,8 @@ def wording(tokenizer: Any, task: str = "boolq", *, shots: int = 0, train: Any =
     declared = find_task(task)
     given: dict[str, Any] = {"bos": [], "chat": False, "max_length": 2048, "reserve": 0} | options
     demonstrations = draw_demonstrations(declared, train, shots, seed=99)
-    return Wording(declared, load_template(declared), demonstrations, tokenizer, **given)
+    template = given.pop("form", lambda template: template)(load_template(declared))
+    return Wording(declared, template, demonstrations, tokenizer, **given)
 
 
 def length(tokenizer: Any, text: str) -> int:
@@ -188,3 +189,95 @@ def test_chat_is_spoken_where_wanted_and_known(template: str | None, choice: str
 def test_insisting_on_a_chat_template_that_is_not_there_is_refused() -> None:
     with pytest.raises(CheckpointError, match="'ref' has no chat template; use --chat_template auto or never"):
         wants_chat(SimpleNamespace(chat_template=None), "always", "ref")
+
+
+BEFORE = " ".join(f"Number {number} was a good film." for number in range(40))
+GAP = Question(
+    "q", {"sentence": f"{BEFORE} The actor saw the plain story, so _ was great at last."}, ("Ann", "the zebra")
+)
+
+
+def test_in_the_blank_each_choice_has_its_own_context_and_all_the_same_answer(tiny_llama: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
+    question = blanks(1)[0].question
+    asked = wording(tokenizer, "winogrande", form=Template.in_blank).ask(question)
+    start = "The actor saw film 0 because"
+    assert asked.contexts == {"0": f"{start} the good film 0", "1": f"{start} a story"}
+    assert asked.answers == {"0": " was great in review 0.", "1": " was great in review 0."}
+    assert asked.prompts == tuple(asked.contexts.values())
+    assert asked.text == asked.prompts[0]
+
+
+def test_in_the_blank_demonstrations_are_sentences_filled_rightly(tiny_llama: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
+    (train, one), train_rows = blanks(2), blanks(2)[:1]
+    asked = wording(tokenizer, "winogrande", form=Template.in_blank, shots=1, train=train_rows).ask(one.question)
+    filled = train.question.texts["sentence"].replace("_", train.question.choices[int(train.label)])
+    assert asked.contexts["1"] == f"{filled}\n\nThe actor saw film 1 because a story"
+
+
+def test_in_a_chat_the_model_goes_on_in_its_own_turn(tiny_qwen: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(tiny_qwen)
+    asked = wording(tokenizer, "winogrande", form=Template.in_blank, chat=True).ask(blanks(1)[0].question)
+    assert asked.contexts["1"] == (
+        "<|im_start|>user\nThe actor saw film 0 because a story<|im_end|>\n<|im_start|>assistant\n"
+    )
+    assert asked.answers["1"] == "was great in review 0."
+
+
+@pytest.mark.parametrize("shots", [0, 2])
+@pytest.mark.parametrize("chat", [False, True])
+def test_before_a_blank_the_beginning_is_cut_and_nothing_else(tiny_qwen: Path, shots: int, chat: bool) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(tiny_qwen)
+    train = blanks(6)
+    given: dict[str, Any] = {"form": Template.in_blank, "shots": shots, "train": train, "chat": chat}
+    whole = wording(tokenizer, "winogrande", **given).ask(GAP)
+    cut = wording(tokenizer, "winogrande", max_length=230, **given).ask(GAP)
+    assert (whole.lost_tokens, cut.answers) == (0, whole.answers)
+    assert cut.answers["0"].strip() == "was great at last."
+    for label, choice in enumerate(GAP.choices):
+        full, context = whole.contexts[str(label)], cut.contexts[str(label)]
+        opening = full.partition("Number 0 was")[0]
+        assert context.startswith(opening)
+        kept = context.removeprefix(opening)
+        assert full.endswith(kept)
+        assert f"The actor saw the plain story, so {choice}" in kept
+        assert "Number 0 was" not in kept
+    longest = max(length(tokenizer, cut.contexts[label] + answer) for label, answer in cut.answers.items())
+    assert 226 <= longest <= 230
+    assert cut.lost_tokens > 0
+
+
+def test_a_sentence_whose_blank_and_rest_do_not_fit_is_refused(tiny_llama: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
+    question = Question("q", {"sentence": f"So _ was {BEFORE}"}, ("Ann", "Bo"))
+    with pytest.raises(SettingsError, match=r"question 'q' needs \d+ tokens more .* even without its sentence"):
+        wording(tokenizer, "winogrande", form=Template.in_blank, max_length=100).ask(question)
+
+
+@pytest.mark.parametrize("chat", [False, True])
+def test_listed_choices_are_never_cut(tiny_qwen: Path, chat: bool) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(tiny_qwen)
+    question = Question("q", {"question": LONG}, ("a cat", "two dogs", "no"))
+    asked = wording(tokenizer, "arc_challenge", form=Template.by_letter, chat=chat, max_length=150).ask(question)
+    assert asked.lost_tokens > 0
+    assert "\nA. a cat\nB. two dogs\nC. no" in asked.text
+    assert asked.text.endswith("\nAnswer:")
+    assert asked.answers == {"0": " A", "1": " B", "2": " C"}
+    assert 140 <= length(tokenizer, asked.text + " A") <= 150
+
+
+@pytest.mark.parametrize("task", ["winogrande", "arc_challenge"])
+@pytest.mark.parametrize("form", [Template.by_letter, Template.in_blank], ids=["letter", "blank"])
+def test_the_opening_is_what_every_prompt_begins_with(tiny_qwen: Path, task: str, form: Any) -> None:
+    if task == "arc_challenge" and form is Template.in_blank:
+        return  # has no blank
+    tokenizer = AutoTokenizer.from_pretrained(tiny_qwen)
+    rows = blanks(8) if task == "winogrande" else science(8)
+    words = wording(tokenizer, task, form=form, shots=2, train=rows[:4])
+    opening = words.opening()
+    assert len(opening) > 20
+    for row in rows[4:]:
+        for prompt in words.ask(row.question).prompts:
+            ids = tokenizer(prompt, add_special_tokens=False)["input_ids"]
+            assert ids[: len(opening) - 1] == opening[:-1]  # the last one may merge with what follows
