@@ -47,6 +47,8 @@ WAYS = {
     "llm batch calibration": Way("llm", {"shots": 2, "calibration": "batch"}, "tiny_qwen"),
     "llm generation": Way("llm", {"answer_by": "generation"}, "tiny_llama"),
     "llm constrained": Way("llm", {"answer_by": "generation", "constrained": True}, "tiny_gemma"),
+    "lora": Way("lora", {"epochs": 1, "rank": 4}, "tiny_llama"),
+    "lora chat": Way("lora", {"epochs": 1, "rank": 4, "target_modules": "all-linear"}, "tiny_qwen"),
     "llm sampling": Way("llm", {"answer_by": "generation", "temperature": 1.0, "shots": 2}, "tiny_qwen"),
 }
 CHOICE = [name for name in TASKS if find_task(name).shape is Shape.CHOICE]

@@ -49,6 +49,11 @@ ENGINES: dict[str, Entry] = {
         f"{_HERE}.llm.settings:LLMSettings",
         f"{_HERE}.llm.engine:LlmEngine",
     ),
+    "lora": Entry(
+        "a small decoder LLM, adapted to train by LoRA and asked zero-shot",
+        f"{_HERE}.lora.settings:LoraSettings",
+        f"{_HERE}.lora.engine:LoraEngine",
+    ),
 }
 
 

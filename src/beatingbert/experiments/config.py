@@ -6,21 +6,36 @@ paragraph of each field's description is its help text.
 
 from __future__ import annotations
 
+import dataclasses
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
 from beatingbert.engines.llm.calibration import refuse_positions
 from beatingbert.engines.llm.settings import check_choice_settings
+from beatingbert.engines.lora.settings import LoraSettings
 from beatingbert.errors import NotAvailableError, SettingsError
 from beatingbert.tasks.catalog import find_task
 
 Flag = tyro.conf.arg
 ModelName = Annotated[str, Flag(name="model")]
 SelectOn = Literal["development", "validation"]
+
+# Fields of `LLMConfig` that only lora mode knows, with their flags: for training an adapter, and for any adapter.
+TRAINING_FLAGS = {
+    "lora_rank": "--lora_rank",
+    "lora_alpha": "--lora_alpha",
+    "lora_dropout": "--lora_dropout",
+    "lora_targets": "--lora_targets",
+    "learning_rate": "--lr",
+    "num_epochs": "--epochs",
+    "gradient_accumulation_steps": "--gradient_accumulation_steps",
+    "gradient_checkpointing": "--gradient_checkpointing",
+}
+ADAPTER_FLAGS = {"adapter_path": "--adapter_path", "merge": "--merge"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,14 +64,17 @@ class RunConfig(ABC):
     seed: int = 99
     select_on: SelectOn = "development"
 
-    engine: ClassVar[str]
-
     def __post_init__(self) -> None:
         find_task(self.task)
         for name in ("max_samples", "max_eval_samples"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise SettingsError(f"--{name} must be at least 1, got {value}; leave it out to use all rows")
+
+    @property
+    @abstractmethod
+    def engine(self) -> str:
+        """The name of the engine that answers."""
 
     @property
     @abstractmethod
@@ -115,8 +133,6 @@ class BERTConfig(RunConfig):
     model_path: str | None = None
     no_fp16: bool = False
 
-    engine: ClassVar[str] = "encoder"
-
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.mode == "train" and self.model_path is not None:
@@ -125,6 +141,11 @@ class BERTConfig(RunConfig):
             )
         if self.mode != "train" and self.model_path is None:
             raise SettingsError(f"--mode {self.mode} needs --model_path, the folder of a fine-tuned model")
+
+    @property
+    def engine(self) -> str:
+        """Always the same."""
+        return "encoder"
 
     @property
     def model(self) -> str:
@@ -162,14 +183,15 @@ class BERTConfig(RunConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class LLMConfig(RunConfig):
-    """Ask a small decoder LLM, as it is or with demonstrations.
+    """Ask a small decoder LLM, as it is or with demonstrations, or adapt it to train by LoRA.
 
     Attributes:
-        mode: How to ask; 'lora' and 'dspy' come with a later version.
+        mode: How to ask. 'lora' trains an adapter first and asks zero-shot; 'dspy' comes with a later version.
         model_name: Hub id, local folder, local GGUF file or wheel:NAME.
         num_few_shot: Demonstrations before each question, in few-shot mode.
         temperature: 0 takes the most likely answer; more samples written replies, so it implies --answer_by generation.
-        batch_size: Questions per forward pass at most. Default: as many as keep the device busy.
+        batch_size: Questions per forward pass at most. Default: as many as keep the device busy. In lora mode, train
+            examples per forward pass. Default: 8.
         rank_only: Leave out the normaliser where every label is one token: a little faster, same answers and label
             probabilities, but the log-likelihoods kept are bare logits.
         max_new_tokens: Longest written reply, for --answer_by generation without --constrained.
@@ -186,10 +208,18 @@ class LLMConfig(RunConfig):
             it, 'batch' as up to 128 unlabelled development or train questions do. Not for multiple choice.
         prompt_dir: Folder with prompt files of your own (TASK.txt; see 'beatingbert show prompts').
         no_fp16: Compute in full fp32 even where the hardware has a faster format.
-        lora_rank: Rank of the adapter, in lora mode.
-        learning_rate: Peak learning rate, in lora mode.
-        num_epochs: Passes over train, in lora mode.
-        adapter_path: A trained adapter to load, in lora mode.
+        lora_rank: Rank of the adapter, in lora mode. Default: 16.
+        lora_alpha: Scale of the adapter's update, divided by the rank, in lora mode. Default: twice the rank.
+        lora_dropout: Share of the adapter's inputs left out in training, in lora mode. Default: 0.05.
+        lora_targets: Layers that are adapted, in lora mode: the attention's projections ('qkvo') or all linear layers
+            but the last. Default: qkvo.
+        learning_rate: Peak learning rate, reached after a tenth of the steps, in lora mode. Default: 2e-4.
+        num_epochs: Passes over train, in lora mode; the best one by the development part answers. Default: 3.
+        gradient_accumulation_steps: Forward passes per optimiser step, in lora mode. Default: 1.
+        gradient_checkpointing: Compute each layer twice to save memory, in lora mode.
+        adapter_path: Folder of a trained adapter (a run's adapter/best_adapter) to evaluate, in lora mode; nothing is
+            trained.
+        merge: Write the adapted model as a checkpoint of its own (merged_model/), in lora mode.
         max_train_examples: Train rows that the prompt optimiser sees, in dspy mode.
         max_val_examples: Development rows that the prompt optimiser sees, in dspy mode.
     """
@@ -210,22 +240,26 @@ class LLMConfig(RunConfig):
     calibration: Literal["none", "contextual", "batch"] = "none"
     prompt_dir: Path | None = None
     no_fp16: bool = False
-    lora_rank: int = 16
-    learning_rate: Annotated[float, Flag(name="lr")] = 1e-4
-    num_epochs: Annotated[int, Flag(name="epochs")] = 3
+    lora_rank: int | None = None
+    lora_alpha: int | None = None
+    lora_dropout: float | None = None
+    lora_targets: Literal["qkvo", "all-linear"] | None = None
+    learning_rate: Annotated[float | None, Flag(name="lr")] = None
+    num_epochs: Annotated[int | None, Flag(name="epochs")] = None
+    gradient_accumulation_steps: int | None = None
+    gradient_checkpointing: bool = False
     adapter_path: Path | None = None
+    merge: bool = False
     max_train_examples: int = 300
     max_val_examples: int = 100
 
-    engine: ClassVar[str] = "llm"
-
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.mode in ("lora", "dspy") or self.adapter_path is not None:
-            wanted = f"--mode {self.mode}" if self.mode in ("lora", "dspy") else "--adapter_path"
+        if self.mode == "dspy":
             raise NotAvailableError(
-                f"{wanted} comes with a later version of beatingbert; this one has --mode zero-shot and few-shot"
+                "--mode dspy comes with a later version of beatingbert; this one has zero-shot, few-shot and lora"
             )
+        self._refuse_what_would_be_ignored()
         check_choice_settings(find_task(self.task), self.choice_by, self.normalise_by)
         if self.mode == "few-shot" and self.num_few_shot < 1:
             raise SettingsError(
@@ -238,6 +272,26 @@ class LLMConfig(RunConfig):
                 "--calibration batch with --select_on validation would be estimated on the rows that are reported; "
                 "leave --select_on out, so that a development part is carved from train"
             )
+
+    def _refuse_what_would_be_ignored(self) -> None:
+        """Settings of lora mode in another mode, and settings of a training where nothing is trained."""
+        values = {flag: getattr(self, name) for name, flag in (TRAINING_FLAGS | ADAPTER_FLAGS).items()}
+        given = [flag for flag, value in values.items() if value is not None and value is not False]
+        if self.mode != "lora" and given:
+            raise SettingsError(
+                f"{', '.join(given)} would change nothing in --mode {self.mode}; leave it out, or use --mode lora"
+            )
+        idle = [flag for flag in given if flag in TRAINING_FLAGS.values()]
+        idle += ["--batch_size"] if self.mode == "lora" and self.batch_size is not None else []
+        if self.adapter_path is not None and idle:
+            raise SettingsError(
+                f"{', '.join(idle)} would change nothing, for with --adapter_path nothing is trained; leave it out"
+            )
+
+    @property
+    def engine(self) -> str:
+        """By what the mode needs."""
+        return "lora" if self.mode == "lora" else "llm"
 
     @property
     def shots(self) -> int:
@@ -256,13 +310,16 @@ class LLMConfig(RunConfig):
 
     @property
     def run_kind(self) -> str:
-        """As the study names its runs: zero_shot, or few_shot_k and the number of demonstrations."""
+        """As the study names its runs: zero_shot, few_shot_k with the demonstrations, or lora_r with the rank."""
+        if self.mode == "lora":
+            return f"lora_r{self.engine_settings()['rank']}" if self.adapter_path is None else "lora_eval"
         return f"few_shot_k{self.shots}" if self.mode == "few-shot" else "zero_shot"
 
     @property
     def needs_train(self) -> bool:
-        """To draw demonstrations, and unlabelled questions for batch calibration."""
-        return self.shots > 0 or self.calibration == "batch"
+        """To train on, to draw demonstrations, and unlabelled questions for batch calibration."""
+        trains = self.mode == "lora" and self.adapter_path is None
+        return trains or self.shots > 0 or self.calibration == "batch"
 
     @property
     def prompt_folder(self) -> Path | None:
@@ -270,8 +327,8 @@ class LLMConfig(RunConfig):
         return self.prompt_dir
 
     def engine_settings(self) -> dict[str, Any]:
-        """As `LLMSettings` wants them."""
-        return {
+        """As `LLMSettings` or `LoraSettings` wants them."""
+        asking = {
             "checkpoint": self.model_name,
             "shots": self.shots,
             "answer_by": self.answer_by or ("generation" if self._must_write else "likelihood"),
@@ -287,6 +344,25 @@ class LLMConfig(RunConfig):
             "normalise_by": self.normalise_by,
             "calibration": self.calibration,
         }
+        return asking if self.mode != "lora" else self._lora_settings(asking)
+
+    def _lora_settings(self, asking: dict[str, Any]) -> dict[str, Any]:
+        """What was given for training, and the engine's own defaults for what was not."""
+        given = {
+            "rank": self.lora_rank,
+            "alpha": self.lora_alpha,
+            "dropout": self.lora_dropout,
+            "target_modules": self.lora_targets,
+            "learning_rate": self.learning_rate,
+            "train_batch_size": self.batch_size,
+            "gradient_accumulation_steps": self.gradient_accumulation_steps,
+            "epochs": self.num_epochs,
+            "gradient_checkpointing": self.gradient_checkpointing,
+            "adapter": None if self.adapter_path is None else str(self.adapter_path),
+            "merge": self.merge,
+        }
+        given = {name: value for name, value in given.items() if value is not None}
+        return dataclasses.asdict(LoraSettings(**(asking | {"batch_size": None} | given)))
 
 
 GemmaConfig = LLMConfig
@@ -304,7 +380,10 @@ class LinearConfig(RunConfig):
     max_ngram: int = 2
     min_count: int = 1
 
-    engine: ClassVar[str] = "linear"
+    @property
+    def engine(self) -> str:
+        """Always the same."""
+        return "linear"
 
     @property
     def model(self) -> str:
@@ -320,7 +399,10 @@ class LinearConfig(RunConfig):
 class MajorityConfig(RunConfig):
     """Answer everything with the most frequent label of train: the floor."""
 
-    engine: ClassVar[str] = "majority"
+    @property
+    def engine(self) -> str:
+        """Always the same."""
+        return "majority"
 
     @property
     def model(self) -> str:

@@ -57,7 +57,7 @@ def plan_cell(config: RunConfig) -> Cell:
     """The square of the grid that a user asks for, with the versions of engine, data and prompt written in."""
     task = find_task(config.task)
     check_settings(config.engine, config.engine_settings())  # before anything slow
-    prompted = config.engine == "llm"
+    prompted = config.engine in ("llm", "lora")
     return Cell(
         task=config.task,
         engine=config.engine,

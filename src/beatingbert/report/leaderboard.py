@@ -82,17 +82,18 @@ def standings(records: Iterable[RunRecord]) -> list[Standing]:
 def describe(record: RunRecord) -> str:
     """How a run answers, in a few words."""
     settings = record.cell.settings
-    if record.cell.engine == "llm":
+    rows = record.data.get("train_rows")
+    if record.cell.engine in ("llm", "lora"):
         shots = f"{settings['shots']}-shot" if settings["shots"] else "zero-shot"
+        adapted = f"LoRA r{record.notes.get('rank', settings.get('rank'))}" + (f" on {rows:,}" if rows else "")
         calibration = settings.get("calibration", "none")  # runs of before there was any do not name it
         how = [
-            shots,
+            adapted if record.cell.engine == "lora" else shots,
             "by letter" if settings.get("choice_by") == "letter" else "",
             f"{calibration} calibration" if calibration != "none" else "",
             "written" if settings["answer_by"] == "generation" else "",
         ]
         return ", ".join(filter(None, how))
-    rows = record.data.get("train_rows")
     trained = "fine-tuned" if record.cell.engine == "encoder" else "trained"
     return f"{trained} on {rows:,}" if rows else trained
 

@@ -15,6 +15,7 @@ import pytest
 
 from beatingbert import BERTConfig, LLMConfig, RunConfig
 from beatingbert.cli.main import main, parse, script
+from beatingbert.experiments.config import ADAPTER_FLAGS, TRAINING_FLAGS
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "help"
 SCRIPTS = Path(__file__).resolve().parents[3] / "experiments"
@@ -38,6 +39,7 @@ RUN_BERT = [
 ]
 RUN_LLM = [
     *"mode model num_few_shot temperature batch_size max_new_tokens max_length lora_rank lr epochs".split(),
+    *"lora_alpha lora_dropout lora_targets gradient_accumulation_steps gradient_checkpointing merge".split(),
     *"adapter_path max_train_examples max_val_examples no_fp16 answer_by constrained prompt_dir chat_template".split(),
     *"calibration rank_only choice_by normalise_by".split(),
     *EVERY_RUN,
@@ -52,10 +54,12 @@ VALUES = {
     "choice_by": "letter",
     "normalise_by": "none",
     "calibration": "contextual",
+    "lora_dropout": "0.25",
+    "lora_targets": "all-linear",
 }
 MODES = {"run_bert.py": "predict", "run_llm.py": "few-shot"}
-SWITCHES = ("no_fp16", "constrained", "rank_only")  # flags without a value
-LATER = ("adapter_path",)  # accepted, and then said to come later
+SWITCHES = ("no_fp16", "constrained", "rank_only", "gradient_checkpointing", "merge")  # flags without a value
+LORA = {*TRAINING_FLAGS.values(), *ADAPTER_FLAGS.values()}  # flags of run_llm.py that only lora mode knows
 
 
 def page(ask: Callable[[], int], capsys: pytest.CaptureFixture[str]) -> str:
@@ -92,13 +96,15 @@ def test_the_flags_of_the_studys_scripts_are_exactly_these(
     ("config_type", "name", "flag"),
     [
         *((BERTConfig, "run_bert.py", flag) for flag in RUN_BERT),
-        *((LLMConfig, "run_llm.py", flag) for flag in RUN_LLM if flag not in LATER),
+        *((LLMConfig, "run_llm.py", flag) for flag in RUN_LLM),
     ],
 )
 def test_a_flag_is_the_same_with_hyphens_and_underscores(config_type: type[RunConfig], name: str, flag: str) -> None:
     value = MODES[name] if flag == "mode" else VALUES.get(flag, "17")
     given = [] if flag in SWITCHES else [value]
     others = ["--task", "arc_challenge" if flag in ("choice_by", "normalise_by") else "sst2"] if flag != "task" else []
+    if config_type is LLMConfig and f"--{flag}" in LORA:
+        others += ["--mode", "lora"]
     if config_type is BERTConfig and flag in ("mode", "model_path"):
         others += ["--model-path", "x"] if flag == "mode" else ["--mode", "eval"]
 

@@ -10,7 +10,7 @@ from beatingbert.engines.catalog import ENGINES, build_engine, check_settings, e
 from beatingbert.engines.protocol import Workplace
 from beatingbert.errors import SettingsError, UnknownNameError
 
-NEEDS_CHECKPOINT = ("encoder", "llm")
+NEEDS_CHECKPOINT = ("encoder", "llm", "lora")
 
 
 @pytest.mark.parametrize("name", ENGINES)
@@ -38,7 +38,7 @@ def test_a_value_out_of_range_is_refused() -> None:
 def test_settings_are_checked_without_a_heavy_library() -> None:
     code = (
         "import sys; from beatingbert.engines.catalog import ENGINES, check_settings\n"
-        "for name in ENGINES: check_settings(name, {'checkpoint': 'x'} if name in ('encoder', 'llm') else {})\n"
-        "sys.exit(bool({'torch', 'transformers', 'sklearn'} & set(sys.modules)))"
+        "for name in ENGINES: check_settings(name, {'checkpoint': 'x'} if name in ('encoder', 'llm', 'lora') else {})\n"
+        "sys.exit(bool({'torch', 'transformers', 'sklearn', 'peft'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -12,7 +12,7 @@ from beatingbert.experiments.runner import plan_cell
 
 # Where rows lie and results go: no part of the question.
 PLACE = {"data_dir", "output_dir", "run_name"}
-LATER = {"lora_rank", "learning_rate", "num_epochs", "adapter_path", "max_train_examples", "max_val_examples"}
+LATER = {"max_train_examples", "max_val_examples"}
 EVERY_RUN: dict[str, Any] = {
     "task": "mnli",
     "max_samples": 50,
@@ -48,6 +48,18 @@ LLM: dict[str, Any] = EVERY_RUN | {
     "choice_by": "letter",
     "normalise_by": "none",
 }
+LORA: dict[str, Any] = {
+    "lora_rank": 4,
+    "lora_alpha": 4,
+    "lora_dropout": 0.0,
+    "lora_targets": "all-linear",
+    "learning_rate": 1e-3,
+    "num_epochs": 1,
+    "gradient_accumulation_steps": 2,
+    "gradient_checkpointing": True,
+    "adapter_path": Path("another/best_adapter"),
+    "merge": True,
+}
 MULTIPLE_CHOICE = ("choice_by", "normalise_by")
 LINEAR: dict[str, Any] = EVERY_RUN | {"max_ngram": 3, "min_count": 2}
 
@@ -60,7 +72,7 @@ def field_names(config_type: type[RunConfig]) -> set[str]:
     ("config_type", "changes", "others"),
     [
         (BERTConfig, BERT, PLACE),
-        (LLMConfig, LLM, PLACE | LATER | {"prompt_dir"}),  # what a wording says is: see its own test
+        (LLMConfig, LLM | LORA, PLACE | LATER | {"prompt_dir"}),  # what a wording says is: see its own test
         (LinearConfig, LINEAR, PLACE),
         (MajorityConfig, EVERY_RUN, PLACE),
     ],
@@ -86,6 +98,40 @@ def test_every_field_of_an_llm_run_reaches_the_cell(watched: type[WatchfulEngine
     Path("prompts").mkdir()
     before = LLMConfig(task="arc_challenge" if name in MULTIPLE_CHOICE else "sst2", data_dir=data_dir, mode="few-shot")
     assert plan_cell(dataclasses.replace(before, **{name: LLM[name]})).id != plan_cell(before).id
+
+
+@pytest.mark.parametrize("name", [*LORA, "batch_size", "max_length", "chat_template", "no_fp16", "seed"])
+def test_every_field_of_an_adaptation_reaches_the_cell(
+    watched: type[WatchfulEngine], data_dir: Path, name: str
+) -> None:
+    before = LLMConfig(task="sst2", data_dir=data_dir, mode="lora")
+    value = 4 if name == "batch_size" else (LLM | LORA)[name]  # 8 is the default
+    assert plan_cell(dataclasses.replace(before, **{name: value})).id != plan_cell(before).id
+
+
+def test_a_default_that_is_written_out_is_the_same_cell(watched: type[WatchfulEngine], data_dir: Path) -> None:
+    before = LLMConfig(task="sst2", data_dir=data_dir, mode="lora")
+    written: dict[str, Any] = {"lora_rank": 16, "lora_alpha": 32, "learning_rate": 2e-4, "batch_size": 8}
+    assert plan_cell(dataclasses.replace(before, **written)) == plan_cell(before)
+
+
+@pytest.mark.parametrize("name", LORA)
+def test_what_only_lora_mode_knows_is_refused_elsewhere(name: str) -> None:
+    flag = {"learning_rate": "lr", "num_epochs": "epochs"}.get(name, name)
+    told = refused(LLMConfig, mode="few-shot", **{name: LORA[name]})
+    assert told.startswith(f"--{flag} would change nothing in --mode few-shot; leave it out, or use --mode lora")
+    assert LLMConfig(task="sst2", mode="lora", **{name: LORA[name]}).engine == "lora"
+
+
+@pytest.mark.parametrize("name", [*(name for name in LORA if name not in ("adapter_path", "merge")), "batch_size"])
+def test_settings_of_a_training_are_refused_where_an_adapter_is_given(name: str) -> None:
+    settings = {"mode": "lora", "adapter_path": Path("adapter"), name: (LLM | LORA)[name]}
+    assert "with --adapter_path nothing is trained" in refused(LLMConfig, **settings)
+
+
+def test_an_adapter_needs_train_rows_only_to_be_trained() -> None:
+    assert LLMConfig(task="sst2", mode="lora").needs_train
+    assert not LLMConfig(task="sst2", mode="lora", adapter_path=Path("adapter")).needs_train
 
 
 @pytest.mark.parametrize("name", LINEAR)
@@ -124,6 +170,7 @@ def test_another_wording_is_another_cell(watched: type[WatchfulEngine], data_dir
         BERTConfig(task="sst2", mode="eval", model_path="some/best_model"),
         LLMConfig(task="sst2"),
         LLMConfig(task="sst2", mode="few-shot", temperature=0.5),
+        LLMConfig(task="sst2", mode="lora", lora_rank=4),
         LLMConfig(task="sst2", constrained=True),
         LinearConfig(task="sst2"),
         MajorityConfig(task="sst2"),
@@ -140,7 +187,8 @@ def test_the_engine_takes_the_settings_and_adds_none_in_secret(config: RunConfig
 
 
 def test_the_defaults_of_the_flags_are_those_of_the_engine() -> None:
-    for config in (BERTConfig(task="sst2"), LLMConfig(task="sst2"), LinearConfig(task="sst2")):
+    lora = LLMConfig(task="sst2", mode="lora")
+    for config in (BERTConfig(task="sst2"), LLMConfig(task="sst2"), lora, LinearConfig(task="sst2")):
         settings = config.engine_settings()
         checkpoint = {"checkpoint": settings["checkpoint"]} if "checkpoint" in settings else {}
         assert check_settings(config.engine, settings) == check_settings(config.engine, checkpoint)
@@ -152,19 +200,17 @@ def test_the_seed_is_99_unless_asked_otherwise() -> None:
 
 
 def test_every_config_asks_an_engine_of_the_catalog() -> None:
-    assert {kind.engine for kind in (BERTConfig, LLMConfig, LinearConfig, MajorityConfig)} == ENGINES.keys()
+    configs = [kind(task="sst2") for kind in (BERTConfig, LLMConfig, LinearConfig, MajorityConfig)]
+    assert {config.engine for config in (*configs, LLMConfig(task="sst2", mode="lora"))} == ENGINES.keys()
 
 
 def test_the_old_name_of_the_llm_config_still_works() -> None:
     assert GemmaConfig is LLMConfig
 
 
-@pytest.mark.parametrize(
-    "settings", [{"mode": "lora"}, {"mode": "dspy"}, {"adapter_path": Path("adapter")}], ids=["lora", "dspy", "adapter"]
-)
-def test_what_comes_later_is_said_to_come_later(settings: dict[str, Any]) -> None:
+def test_what_comes_later_is_said_to_come_later() -> None:
     with pytest.raises(NotAvailableError, match="later version"):
-        LLMConfig(task="sst2", **settings)
+        LLMConfig(task="sst2", mode="dspy")
 
 
 def refused(config_type: type[RunConfig], **settings: Any) -> str:
@@ -194,6 +240,9 @@ def refused(config_type: type[RunConfig], **settings: Any) -> str:
         (LLMConfig, {"calibration": "batch", "task": "arc_challenge"}, "positions of each question's own choices"),
         (LLMConfig, {"calibration": "contextual", "task": "hellaswag"}, "leave --calibration out"),
         (LLMConfig, {"calibration": "batch", "select_on": "validation"}, "on the rows that are reported"),
+        (LLMConfig, {"mode": "lora", "lora_rank": 0}, "rank must be at least 1, got 0"),
+        (LLMConfig, {"mode": "lora", "lora_dropout": 1.0}, "dropout must lie in [0, 1), got 1.0"),
+        (LLMConfig, {"mode": "lora", "calibration": "contextual"}, "leave it out"),
         (LinearConfig, {"max_ngram": 0}, "max_ngram"),
         (MajorityConfig, {"max_samples": 0}, "--max_samples"),
         (MajorityConfig, {"max_eval_samples": -1}, "--max_eval_samples"),

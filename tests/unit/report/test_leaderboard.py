@@ -109,6 +109,8 @@ def test_a_large_calibration_error_is_shown_and_wins_no_place(make_run: MakeRun,
     ("engine", "settings", "data", "words"),
     [
         ("llm", {"shots": 0, "answer_by": "likelihood"}, {}, "zero-shot"),
+        ("lora", {"shots": 0, "rank": 8, "answer_by": "likelihood"}, {"train_rows": 1800}, "LoRA r8 on 1,800"),
+        ("lora", {"shots": 0, "rank": 8, "answer_by": "generation"}, {}, "LoRA r8, written"),
         ("llm", {"shots": 5, "answer_by": "likelihood"}, {"train_rows": 90}, "5-shot"),
         ("llm", {"shots": 5, "answer_by": "generation"}, {}, "5-shot, written"),
         ("llm", {"shots": 5, "answer_by": "likelihood", "calibration": "none"}, {}, "5-shot"),

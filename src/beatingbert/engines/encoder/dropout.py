@@ -1,11 +1,7 @@
-"""Dropout for processors, several times as fast as torch's.
+"""An encoder's dropout, in its layers and in its attention, several times as fast on a processor as torch's.
 
-torch draws one 32-bit number per element and turns it into a float; here one 64-bit number serves four elements, each
-compared as 16 bits. The kept share is therefore a multiple of 1/65,536 (0.1 becomes 0.100006), and what is kept is
-scaled by exactly that share. On short texts dropout is a tenth of a small encoder's training step, on long ones most of
-it, since attention weights grow with the square of the length.
-
-Source: Srivastava et al. (2014), section 4; scaled in training, as torch does.
+On short texts dropout is a tenth of a small encoder's training step, on long ones most of it, since attention weights
+grow with the square of the length.
 """
 
 from __future__ import annotations
@@ -18,39 +14,19 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-STEPS = 65_536
+from beatingbert.engines.dropout import drop
+
 NAME = "beatingbert_dropout"
 
 
-class _Drop(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, values: torch.Tensor, probability: float) -> torch.Tensor:
-        mask = draw_mask(values.shape, probability, dtype=values.dtype)
-        ctx.save_for_backward(mask)
-        return values * mask
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:
-        return gradients[0] * ctx.saved_tensors[0], None
-
-
-def draw_mask(shape: torch.Size, probability: float, *, dtype: torch.dtype) -> torch.Tensor:
-    """A mask of zeros and of 1 / (1 - probability), from torch's global generator of the processor."""
-    count, threshold = shape.numel(), round(probability * STEPS)
-    bits = torch.empty((count + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
-    kept = bits.view(torch.int16)[:count].view(shape) >= threshold - STEPS // 2
-    return kept.to(dtype).mul_(STEPS / (STEPS - threshold))
-
-
 class QuickDropout(nn.Dropout):
-    """nn.Dropout, in training on a processor by `draw_mask`."""
+    """nn.Dropout, in training on a processor by `drop`."""
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         """The values, some of them dropped in training."""
         if not self.training or self.p == 0 or self.p == 1 or input.device.type != "cpu":
             return super().forward(input)
-        dropped: torch.Tensor = _Drop.apply(input, self.p)
-        return dropped
+        return drop(input, self.p)
 
 
 def attend(
@@ -75,7 +51,7 @@ def attend(
         hidden = attention_mask.dtype == torch.bool
         scores = scores.masked_fill(~attention_mask, -torch.inf) if hidden else scores + attention_mask
     weights = scores.softmax(dim=-1, dtype=torch.float32).to(value.dtype)
-    mixed = _Drop.apply(weights, dropout) @ value
+    mixed = drop(weights, dropout) @ value
     return mixed.transpose(1, 2).contiguous(), None
 
 

@@ -1,8 +1,8 @@
 """The lora engine: a causal language model that is adapted on train and asked zero-shot, by the llm engine's own code.
 
-It answers with the adapters beside the weights, not folded into them: weights in bf16 lie on a grid, and the part of an
-update that is smaller than half its step would be lost (docs/LOG.md). So the model that is scored on the development part,
-the one that answers and the one that `adapter` brings back are the same to the last bit.
+It answers with the adapters beside the weights, not folded into them: weights in bf16 lie on a grid, and what part of
+an update is smaller than half its step would be lost (docs/LOG.md). So the model that is scored on the development
+part, the one that answers and the one that `adapter` brings back are the same to the last bit.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class LoraEngine:
             folder = Path(settings.adapter)
             model, tag = load_adapter(plain.model, folder, plain.facts.checkpoint)
             own = self._tag(plain)
-            otherwise = [name for name in ("task", "prompt_sha256", "chat_template") if tag.get(name, own[name]) != own[name]]
+            otherwise = [name for name in own if name != "base" and tag.get(name, own[name]) != own[name]]
             plain.facts.notes |= {"adapter": str(folder), "asked_otherwise_than_trained": otherwise}
         model.eval()
         self._describe(model, folder, plain.facts)
@@ -58,9 +58,7 @@ class LoraEngine:
             plain.facts.notes["merged_model"] = self._merge(plain, exam, model)
         return exam.candidate(model.get_base_model(), plain.facts, self._workplace)
 
-    def _train(
-        self, plain: LlmClassifier, exam: Exam, train: Sequence[Example], seed: int
-    ) -> tuple[PeftModel, Path]:
+    def _train(self, plain: LlmClassifier, exam: Exam, train: Sequence[Example], seed: int) -> tuple[PeftModel, Path]:
         """The model with the best epoch's adapter in it, and the folder where that lies."""
         facts, folder = plain.facts, self._workplace.folder / "adapter"
         rows = encode(plain.tokenizer, plain.wording, train)
@@ -106,6 +104,7 @@ class LoraEngine:
             "task": self._workplace.task.name,
             "prompt_sha256": plain.wording.template.sha256,
             "chat_template": plain.wording.chat,
+            "choice_by": self._settings.choice_by,
         }
 
     def _describe(self, model: PeftModel, folder: Path, facts: EngineFacts) -> None:

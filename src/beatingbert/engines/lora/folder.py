@@ -101,8 +101,8 @@ def _read_config(folder: Path) -> Any:
         raise CheckpointError(f"--adapter_path {str(folder)!r} holds no {CONFIG}, so it is no adapter{hint}")
     if not (folder / WEIGHTS).is_file():
         raise CheckpointError(
-            f"--adapter_path {str(folder)!r} has no {WEIGHTS}; an adapter whose weights are a pickle, which can run code "
-            "when it is opened, is refused. Save it with safe_serialization=True where you trust it"
+            f"--adapter_path {str(folder)!r} has no {WEIGHTS}; an adapter whose weights are a pickle, which can run "
+            "code when it is opened, is refused. Save it with safe_serialization=True where you trust it"
         )
     try:
         config = PeftConfig.from_pretrained(str(folder))
@@ -122,7 +122,7 @@ def _read_tag(folder: Path) -> dict[str, Any]:
         return {**tag, "base": {"reference": str(base["reference"]), "sha256": str(base["sha256"])}}
     except (ValueError, LookupError, TypeError) as error:
         raise CheckpointError(
-            f"{str(folder / TAG)!r} is damaged: {error}. Without it the adapter is checked by its base model's name alone"
+            f"{str(folder / TAG)!r} is damaged: {error}. Without it an adapter is checked by its base model's name only"
         ) from error
 
 

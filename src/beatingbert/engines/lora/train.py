@@ -1,7 +1,7 @@
-"""Training by the Hugging Face Trainer, with the best epoch chosen by how the adapted model answers the development part.
+"""Training by the Hugging Face Trainer; the best epoch is the one that answers the development part best.
 
-The Trainer brings warm-up, linear decay and clipping; what it would do for speed (autocast, padding, logits) is done here
-already, so its own is switched off.
+Trainer brings warm-up, linear decay and clipping. It knows nothing of number formats and padding: the model computes in
+its own format, and batches are packs.
 """
 
 from __future__ import annotations
@@ -200,7 +200,7 @@ def train_adapter(
             trainer.train()
     except torch.cuda.OutOfMemoryError as error:
         raise BeatingBertError(
-            f"the device's memory does not hold a batch of {settings.batch_size}; lower --batch_size and raise "
+            f"the device's memory does not hold a batch of {settings.train_batch_size}; lower --batch_size and raise "
             "--gradient_accumulation_steps in turn, or use --gradient_checkpointing"
         ) from error
     finally:
@@ -213,7 +213,9 @@ def train_adapter(
 def _compute_layers_twice(model: Any) -> None:
     """Trade time for memory: layers are computed again when their gradients are wanted."""
     if not model.supports_gradient_checkpointing:
-        raise SettingsError(f"a {model.config.model_type!r} model does not support --gradient_checkpointing; leave it out")
+        raise SettingsError(
+            f"a {model.config.model_type!r} model does not support --gradient_checkpointing; leave it out"
+        )
     # transformers is about to change the name
     enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
     enable({"use_reentrant": False})
@@ -223,10 +225,10 @@ def _arguments(
     model: PeftModel, count: int, settings: LoraSettings, precision: str, seed: int, scratch: Path
 ) -> TrainingArguments:
     device = next(model.parameters()).device.type
-    steps = math.ceil(math.ceil(count / settings.batch_size) / settings.gradient_accumulation_steps)
+    steps = math.ceil(math.ceil(count / settings.train_batch_size) / settings.gradient_accumulation_steps)
     arguments = TrainingArguments(
         output_dir=str(scratch),
-        per_device_train_batch_size=settings.batch_size,
+        per_device_train_batch_size=settings.train_batch_size,
         gradient_accumulation_steps=settings.gradient_accumulation_steps,
         num_train_epochs=settings.epochs,
         learning_rate=settings.learning_rate,

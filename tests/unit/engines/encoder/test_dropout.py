@@ -7,7 +7,8 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification
 
-from beatingbert.engines.encoder.dropout import NAME, QuickDropout, draw_mask, quicken
+from beatingbert.engines.dropout import draw_mask
+from beatingbert.engines.encoder.dropout import NAME, QuickDropout, quicken
 from beatingbert.engines.hush import hushed
 
 IDS = torch.tensor([[2, 5, 6, 7, 3], [2, 40, 3, 0, 0]])
