@@ -125,7 +125,8 @@ def folded(model: PeftModel) -> Iterator[Any]:
 
 @contextmanager
 def quiet_peft() -> Iterator[None]:
-    """Within it PEFT may use what transformers is about to rename without telling everyone."""
+    """Within it PEFT tells nobody what transformers is about to rename, nor which way round it has found weights."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
+        warnings.filterwarnings("ignore", message="fan_in_fan_out is set")
         yield
