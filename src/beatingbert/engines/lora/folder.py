@@ -76,7 +76,7 @@ def load_adapter(model: Any, folder: Path, checkpoint: Mapping[str, str]) -> tup
     _check_base(folder, config, tag, checkpoint)
     misfit = f"adapter {str(folder)!r} does not fit {checkpoint['reference']!r}"
     try:
-        with hushed(), quiet_peft():
+        with hushed(), quiet_peft():  # what is missing is told below
             adapted = PeftModel.from_pretrained(model, str(folder), config=lean(config))
     except (ValueError, RuntimeError) as error:
         reason = next((line.strip() for line in str(error).splitlines()[1:] if line.strip()), str(error))
@@ -109,7 +109,8 @@ def _read_config(folder: Path) -> Any:
     except (ValueError, TypeError, KeyError) as error:
         raise CheckpointError(f"{str(folder / CONFIG)!r} cannot be read as PEFT's: {error}") from error
     if config.peft_type != "LORA":
-        raise CheckpointError(f"--adapter_path {str(folder)!r} is a {config.peft_type} adapter; only LoRA is supported")
+        kind = config.peft_type or "nameless"
+        raise CheckpointError(f"{str(folder / CONFIG)!r} is of a {kind} adapter; only LoRA adapters can be used")
     return config
 
 

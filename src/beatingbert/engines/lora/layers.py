@@ -125,8 +125,8 @@ def folded(model: PeftModel) -> Iterator[Any]:
 
 @contextmanager
 def quiet_peft() -> Iterator[None]:
-    """Within it PEFT tells nobody what transformers is about to rename, nor which way round it has found weights."""
+    """Within it PEFT tells nobody what transformers is about to rename, how weights lie or which are missing."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
-        warnings.filterwarnings("ignore", message="fan_in_fan_out is set")
+        warnings.filterwarnings("ignore", message="fan_in_fan_out is set|Found missing adapter keys")
         yield

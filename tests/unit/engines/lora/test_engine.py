@@ -14,6 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+import tiny_models
 from beatingbert.checkpoints import device
 from beatingbert.engines.llm.engine import LlmClassifier, LlmEngine
 from beatingbert.engines.llm.settings import LLMSettings
@@ -450,18 +451,26 @@ def test_the_same_weights_elsewhere_take_the_adapter(fit: Fit, adapter: Path, ti
     assert moved.predict(ASKED) == fit(tiny_llama, train=[], development=[], adapter=str(adapter)).predict(ASKED)
 
 
-def test_an_adapter_from_elsewhere_is_checked_by_name_and_shape(
-    fit: Fit, adapter: Path, tiny_llama: Path, tiny_qwen: Path, tmp_path: Path
+def test_an_adapter_from_elsewhere_is_checked_by_name(
+    fit: Fit, adapter: Path, tiny_llama: Path, tiny_qwen: Path
 ) -> None:
     (adapter / "beatingbert.json").unlink()
     assert fit(tiny_llama, train=[], development=[], adapter=str(adapter)).predict(ASKED[:2])
     assert f"was trained on '{tiny_llama}'; it means nothing to '{tiny_qwen}'" in refusal(fit, tiny_qwen, adapter)
-    from tiny_models import build_gemma
 
-    wider = build_gemma(tmp_path / "other" / tiny_llama.name)  # of that name, but with other shapes
-    told = refusal(fit, wider, adapter)
-    assert "does not fit" in told
+
+def test_an_adapter_that_does_not_fit_is_refused_with_the_reason(
+    fit: Fit, adapter: Path, tiny_llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Models of the right name, as an adapter from elsewhere is checked by, with other layers and other shapes."""
+    (adapter / "beatingbert.json").unlink()
+    other = tiny_models.build_gpt2(tmp_path / "first" / tiny_llama.name)
+    told = refusal(fit, other, adapter)
+    assert told.startswith(f"adapter {str(adapter)!r} does not fit {str(other)!r}: Target modules")
+    monkeypatch.setattr(tiny_models, "HIDDEN", 64)
+    told = refusal(fit, tiny_models.build_llama(tmp_path / "second" / tiny_llama.name), adapter)
     assert "size mismatch" in told
+    assert "Give the model that it was trained on as --model" in told
 
 
 def test_an_adapter_for_more_or_fewer_layers_is_refused(fit: Fit, adapter: Path, tiny_llama: Path) -> None:
@@ -470,7 +479,11 @@ def test_an_adapter_for_more_or_fewer_layers_is_refused(fit: Fit, adapter: Path,
     file = adapter / "adapter_model.safetensors"
     save_file({name: weight for name, weight in held.items() if ".layers.1." not in name}, file)
     assert "0 of its weights have no place there and 8 are missing" in refusal(fit, tiny_llama, adapter)
-    more = {name.replace(".layers.1.", ".layers.2."): weight for name, weight in held.items() if ".layers.1." in name}
+    more = {
+        name.replace(".layers.1.", ".layers.2."): weight.clone()
+        for name, weight in held.items()
+        if ".layers.1." in name
+    }
     save_file(held | more, file)
     assert "8 of its weights have no place there and 0 are missing" in refusal(fit, tiny_llama, adapter)
 
