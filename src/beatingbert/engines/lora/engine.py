@@ -18,7 +18,7 @@ from peft import PeftModel
 from beatingbert.checkpoints.reference import resolve
 from beatingbert.engines.llm.engine import LlmClassifier, LlmEngine
 from beatingbert.engines.lora.folder import WEIGHTS, load_adapter, save_adapter, write_checkpoint
-from beatingbert.engines.lora.layers import adapt, adapted_names, folded
+from beatingbert.engines.lora.layers import adapt, adapted_names, folded, settle
 from beatingbert.engines.lora.rows import encode
 from beatingbert.engines.lora.settings import LoraSettings
 from beatingbert.engines.lora.train import train_adapter
@@ -56,6 +56,7 @@ class LoraEngine:
         self._describe(model, folder, plain.facts)
         if settings.merge:
             plain.facts.notes["merged_model"] = self._merge(plain, exam, model)
+        settle(model)
         return exam.candidate(model.get_base_model(), plain.facts, self._workplace)
 
     def _train(self, plain: LlmClassifier, exam: Exam, train: Sequence[Example], seed: int) -> tuple[PeftModel, Path]:

@@ -8,7 +8,7 @@ import torch
 from peft.tuners.lora import Linear
 from transformers import AutoTokenizer
 
-from beatingbert.engines.lora.layers import LeanLinear, adapt, adapted_names, attention_projections, folded
+from beatingbert.engines.lora.layers import LeanLinear, adapt, adapted_names, attention_projections, folded, settle
 from beatingbert.engines.lora.settings import LoraSettings
 from beatingbert.errors import CheckpointError
 from engines.llm.asking import load
@@ -127,6 +127,17 @@ def test_inputs_are_dropped_in_training_only(tiny_llama: Path) -> None:
     torch.testing.assert_close(update[True].mean(dim=1), update[False].mean(dim=1), rtol=0, atol=0.15)
     layer.train()
     assert not torch.equal(layer(x), layer(x))
+
+
+def test_settled_factors_change_no_answer(tiny_llama: Path) -> None:
+    model = adapted(tiny_llama).eval()
+    model.get_base_model().to(torch.bfloat16)
+    for name, weight in model.named_parameters():
+        weight.data = weight.data.float() if ".lora_" in name else weight.data
+    before = model(IDS).logits
+    settle(model)
+    assert {weight.dtype for weight in model.parameters()} == {torch.bfloat16}
+    assert torch.equal(model(IDS).logits, before)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
