@@ -77,7 +77,9 @@ def write(path: Path, examples: Sequence[Example]) -> None:
 def killed(given: dict[str, Any], phase: str, at: int) -> None:
     words = json.dumps({name: str(value) if isinstance(value, Path) else value for name, value in given.items()})
     done = subprocess.run(
-        [sys.executable, "-c", KILLED_AT, words, phase, str(at)], env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False
+        [sys.executable, "-c", KILLED_AT, words, phase, str(at)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        check=False,
     )
     assert done.returncode == -signal.SIGKILL
 

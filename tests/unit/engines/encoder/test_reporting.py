@@ -32,9 +32,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """installed("wandb") makes it look as if that package alone were there."""
 
     def only(*packages: str) -> None:
-        monkeypatch.setattr(
-            reporting, "find_spec", lambda name: ModuleSpec(name, None) if name in packages else None
-        )
+        monkeypatch.setattr(reporting, "find_spec", lambda name: ModuleSpec(name, None) if name in packages else None)
 
     return only
 
