@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import math
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -252,7 +253,8 @@ def _keep_models(model: Any, keeper: KeepBest, folder: Path) -> None:
     if company.is_main():
         model.save_pretrained(folder / "final_model")
         if keeper.best_epoch:
-            keeper.best_folder.replace(folder / "best_model")
+            shutil.rmtree(folder / "best_model", ignore_errors=True)
+            shutil.copytree(keeper.best_folder, folder / "best_model")  # a checkpoint may still have need of it
         else:
             model.save_pretrained(folder / "best_model")
     company.meet()
