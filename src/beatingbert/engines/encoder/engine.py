@@ -167,6 +167,8 @@ class EncoderEngine:
         """Note that the training has ended, and remove what was kept for its interruption."""
         facts = classifier.facts
         facts.train_seconds = sum(attempt["seconds"] for attempt in attempts)
+        if self._workplace.upkeep.resume:
+            facts.notes["resumed"] = True
         if self._settings.retry_collapsed:
             facts.notes["attempts"] = attempts
         if company.is_main():
@@ -183,7 +185,7 @@ class EncoderEngine:
         facts = classifier.facts
         facts.checkpoint, facts.disk_bytes = _described(checkpoint), checkpoint.disk_bytes
         facts.history, facts.train_seconds = ended["history"], ended["train_seconds"]
-        facts.notes |= ended["notes"]
+        facts.notes |= ended["notes"] | {"resumed": True}
         return classifier
 
     def _load_trained(self, folder: Path) -> EncoderClassifier:

@@ -62,6 +62,7 @@ class KeepBest(TrainerCallback, ExportableState):  # type: ignore[misc]
         self._begun = self._epoch_begun = time.perf_counter()
         self._spent = 0.0  # seconds of earlier processes
         self._resumed: dict[str, float] = {}  # what they did of the epoch at hand
+        self._kept_loss = 0.0  # sum of the epoch's losses at its last checkpoint
         self._rate = 0.0
 
     @property
@@ -76,7 +77,7 @@ class KeepBest(TrainerCallback, ExportableState):  # type: ignore[misc]
 
     def state(self) -> dict[str, Any]:
         """What a resumed training must know, for Trainer's checkpoint."""
-        unfinished = {"loss": self._watch.sum, "seconds": time.perf_counter() - self._epoch_begun}
+        unfinished = {"loss": self._kept_loss, "seconds": time.perf_counter() - self._epoch_begun}
         kept = {"history": self.history, "best_epoch": self.best_epoch, "spent": self.seconds, "unfinished": unfinished}
         return {"args": {}, "attributes": kept}
 
@@ -107,6 +108,7 @@ class KeepBest(TrainerCallback, ExportableState):  # type: ignore[misc]
         due = self._checkpoint_steps and state.global_step % self._checkpoint_steps == 0
         if due and state.global_step % _epoch_steps(args, state):  # at its end the epoch is judged first
             self._require_numbers(state, model)
+            self._kept_loss = self._everyones_loss(args)
             control.should_save = True
         elif found := self._watch.look(state.global_step):
             self._halt(state, *found)
@@ -115,14 +117,10 @@ class KeepBest(TrainerCallback, ExportableState):  # type: ignore[misc]
         """Write the epoch down."""
         seconds = time.perf_counter() - self._epoch_begun
         self._require_numbers(state, model)
-        total = torch.tensor(self._watch.sum)
-        if args.world_size > 1:
-            torch.distributed.all_reduce(total := total.to(args.device))
-            total = total / args.world_size
         self.history.append(
             {
                 "epoch": round(float(state.epoch), 3),
-                "train_loss": float(total) / _epoch_steps(args, state),
+                "train_loss": self._everyones_loss(args) / _epoch_steps(args, state),
                 "learning_rate": self._rate,
                 "train_seconds": seconds,
                 "examples_per_second": self._questions / seconds,
@@ -157,6 +155,14 @@ class KeepBest(TrainerCallback, ExportableState):  # type: ignore[misc]
             for folder in self._scratch.glob("best-*"):
                 if folder != self.best_folder:
                     shutil.rmtree(folder)
+
+    def _everyones_loss(self, args: Any) -> float:
+        """Sum of the epoch's losses so far, the mean over all processes."""
+        if args.world_size == 1:
+            return self._watch.sum
+        total = torch.tensor(self._watch.sum, device=args.device)
+        torch.distributed.all_reduce(total)
+        return float(total) / int(args.world_size)
 
     def _require_numbers(self, state: Any, model: Any) -> None:
         if found := self._watch.look(state.global_step, wait=True):

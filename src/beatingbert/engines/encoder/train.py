@@ -6,6 +6,7 @@ Weights stay in fp32; bf16 or fp16 only come in by autocast, whatever format the
 from __future__ import annotations
 
 import copy
+import logging
 import math
 import shutil
 from collections.abc import Sequence
@@ -28,6 +29,8 @@ from beatingbert.engines.encoder.settings import EncoderSettings
 from beatingbert.engines.encoder.watch import LossWatch
 from beatingbert.engines.protocol import Upkeep
 from beatingbert.progress import Progress
+
+logger = logging.getLogger("beatingbert.engines.encoder")
 
 
 class EncodedRows(Dataset[dict[str, Any]]):
@@ -197,6 +200,8 @@ def fine_tune(
         whole = last_checkpoint(scratch, company.size()) if upkeep.resume else None
         if company.is_main():
             drop_broken_checkpoints(scratch, whole)
+        if whole is not None:
+            logger.info("going on from %s", whole.name)
         trainer.train(resume_from_checkpoint=None if whole is None else str(whole))
     _keep_models(model, keeper, folder)
     return Trained(history=keeper.history, best_epoch=keeper.best_epoch or settings.epochs, seconds=keeper.seconds)
