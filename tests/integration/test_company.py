@@ -108,6 +108,7 @@ def test_two_processes_train_as_one_and_only_one_of_them_writes_and_speaks(given
     }
 
 
+@pytest.mark.slow
 def test_two_processes_that_were_killed_within_an_epoch_go_on_together(given: list[str], tmp_path: Path) -> None:
     (tmp_path / "killed.py").write_text(KILLED_IN_THE_SECOND_EPOCH, encoding="utf-8")
     given += ["--checkpoint_steps", "4"]
@@ -121,12 +122,6 @@ def test_two_processes_that_were_killed_within_an_epoch_go_on_together(given: li
         assert one.pop("train_loss") == pytest.approx(other.pop("train_loss"), rel=1e-6)  # summed in another order
         assert one == other
     assert notes(kept)["resumed"] is True
-
-
-def test_a_batch_that_cannot_be_shared_is_refused_once(given: list[str], tmp_path: Path) -> None:
-    done = launch(SCRIPT, [*given, "--batch_size", "7"], tmp_path, 2)
-    assert done.stderr.count("--batch_size 7 cannot be shared evenly by 2 processes") == 1
-    assert list((tmp_path / "results").iterdir()) == []
 
 
 @pytest.mark.parametrize(

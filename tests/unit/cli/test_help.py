@@ -34,6 +34,8 @@ PAGES: dict[str, Callable[[], int]] = {
 EVERY_RUN = "task max_samples max_eval_samples output_dir run_name data_dir seed select_on".split()
 RUN_BERT = [
     *"model lr batch_size epochs max_length gradient_accumulation_steps mode model_path no_fp16".split(),
+    *"warmup_ratio weight_decay max_grad_norm metric_for_best early_stopping_patience fresh_head".split(),
+    *"retry_collapsed resume checkpoint_steps report_to".split(),
     *EVERY_RUN,
 ]
 RUN_LLM = [
@@ -44,11 +46,17 @@ RUN_LLM = [
 VALUES = {
     "task": "rte",
     "lr": "0.001",
+    "warmup_ratio": "0.3",
+    "weight_decay": "0.2",
+    "max_grad_norm": "0.7",
+    "metric_for_best": "mcc",
+    "report_to": "wandb",
     "temperature": "0.5",
     "select_on": "validation",
     "answer_by": "generation",
     "chat_template": "never",
 }
+SWITCHES = ("no_fp16", "fresh_head", "resume")
 MODES = {"run_bert.py": "predict", "run_llm.py": "few-shot"}
 LATER = ("adapter_path",)  # accepted, and then said to come later
 
@@ -92,7 +100,7 @@ def test_the_flags_of_the_studys_scripts_are_exactly_these(
 )
 def test_a_flag_is_the_same_with_hyphens_and_underscores(config_type: type[RunConfig], name: str, flag: str) -> None:
     value = MODES[name] if flag == "mode" else VALUES.get(flag, "17")
-    given = [] if flag == "no_fp16" else [value]
+    given = [] if flag in SWITCHES else [value]
     others = ["--task", "sst2"] if flag != "task" else []
     if config_type is BERTConfig and flag in ("mode", "model_path"):
         others += ["--model-path", "x"] if flag == "mode" else ["--mode", "eval"]
@@ -104,7 +112,7 @@ def test_a_flag_is_the_same_with_hyphens_and_underscores(config_type: type[RunCo
     taken = field_values(flag)
     assert taken == field_values(flag.replace("_", "-"))
     # The value has arrived somewhere: no flag is read and dropped.
-    assert value in map(str, taken.values()) or (flag == "no_fp16" and taken["no_fp16"] is True)
+    assert value in map(str, taken.values()) or (flag in SWITCHES and taken[flag] is True)
 
 
 def test_the_frozen_flags_are_the_fields_of_the_configs() -> None:

@@ -50,6 +50,41 @@ def test_nothing_is_wrong_before_the_first_loss() -> None:
     assert LossWatch().look(0, wait=True) is None
 
 
+class Messenger:
+    """Stands in for a CUDA event that arrives after some questions."""
+
+    def __init__(self, questions: int) -> None:
+        self.left = questions
+        self.waited = False
+
+    def query(self) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+    def synchronize(self) -> None:
+        self.waited = True
+
+
+def test_answers_that_come_late_name_the_right_step() -> None:
+    watch = LossWatch()
+    for step, value in ((1, 0.5), (2, math.nan), (3, math.nan)):
+        watch._asked.append((step, torch.tensor(value), Messenger(questions=1)))
+    assert watch._hear(wait=False) is None
+    found = watch._hear(wait=False)
+    assert found is None  # the first has arrived, the second not yet
+    assert [step for step, _, _ in watch._asked] == [2, 3]
+    found = watch._hear(wait=False)
+    assert found is not None
+    assert found[0] == 2
+
+
+def test_who_must_know_now_waits() -> None:
+    watch, last = LossWatch(), Messenger(questions=100)
+    watch._asked.extend([(1, torch.tensor(0.5), Messenger(0)), (2, torch.tensor(math.inf), last)])
+    assert watch._hear(wait=True) == (2, math.inf)
+    assert last.waited
+
+
 @pytest.mark.gpu
 def test_on_a_gpu_the_step_is_known_without_waiting() -> None:
     watch = LossWatch()
