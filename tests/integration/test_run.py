@@ -71,7 +71,7 @@ def test_a_fine_tuned_encoder_learns_and_its_scores_are_those_of_its_predictions
     assert record.metrics["accuracy"]["value"] == pytest.approx((rows["label"] == rows["gold"]).mean())
     assert record.metrics["accuracy"]["value"] >= 0.8  # of 20 rows; chance is 0.5, and seeds differ
     assert record.folder is not None
-    assert {path.name for path in (record.folder / "model").iterdir()} == {"best_model", "final_model"}
+    assert {path.name for path in (record.folder / "model").iterdir()} == {"best_model", "final_model", "training.json"}
     assert len(json.loads((record.folder / "history.json").read_text())) == 6
 
 
