@@ -36,7 +36,7 @@ Tell = Callable[[str], None]
 def main() -> int:
     """Run the benches, print a table each, write what was asked for."""
     arguments = read_arguments()
-    from beatingbert.checkpoints.device import best_device, set_threads
+    from beatingbert.checkpoints.device import best_device, keep_freed_memory, set_threads
     from beatingbert.cli.console import err, out, quiet_libraries
     from beatingbert.errors import BeatingBertError
     from benchmarks.material import Place
@@ -47,6 +47,7 @@ def main() -> int:
     figures: list[Figure] = []
     try:
         threads = set_threads()
+        keep_freed_memory()
         out.print(describe_machine())
         for group in arguments.groups:
             rows = ALL_ROWS if arguments.full else arguments.rows or ROWS[group]

@@ -17,7 +17,7 @@ from transformers.models.auto.modeling_auto import (
     MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
 )
 
-from beatingbert.checkpoints.device import best_device, choose_precision, set_threads
+from beatingbert.checkpoints.device import best_device, choose_precision, keep_freed_memory, set_threads
 from beatingbert.checkpoints.reference import Checkpoint, resolve
 from beatingbert.engines.encoder import company
 from beatingbert.engines.encoder.batches import Encoded, encode, pad
@@ -206,6 +206,7 @@ class EncoderEngine:
     def _load(self, checkpoint: Checkpoint, *, training: bool) -> EncoderClassifier:
         task = self._workplace.task
         set_threads()
+        keep_freed_memory()
         device = best_device()
         started = time.perf_counter()
         config = AutoConfig.from_pretrained(checkpoint.path)
