@@ -6,13 +6,17 @@ import itertools
 import math
 import statistics
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from transformers import AutoConfig
 
+from beatingbert.checkpoints.device import set_threads
 from beatingbert.checkpoints.reference import resolve
+from beatingbert.cli.console import quiet_libraries
 from benchmarks import generation, harness, llamacpp, vllm
 from benchmarks.answers import Answers, Material, Peer, PeerFactory, agreement, largest_difference
 from benchmarks.material import Place, prepare
@@ -35,12 +39,28 @@ def bench_scoring(works: Sequence[Work], place: Place, tell: Tell) -> Iterator[F
         for work in group:
             tell(f"{work.name}, against {work.peer}")
             yield from compare(work, prepare(work, place, shelf.tokenizer, shelf.model_type), shelf)
+        shelf.close()
         del shelf
         forget()
 
 
+_opened: dict[tuple[str, Path], Peer] = {}  # of a peer's own process
+
+
+def answer_there(kind: str, reference: str, folder: Path, device: str, material: Material) -> tuple[str, Answers]:
+    """In a peer's own process: its name and its answers; it is loaded once."""
+    if (kind, folder) not in _opened:
+        quiet_libraries()
+        set_threads()
+        _opened[kind, folder] = PEERS[kind].open(reference, folder, device)
+    peer = _opened[kind, folder]
+    return peer.name, peer.answer(material)
+
+
 class Shelf:
     """What is loaded of one checkpoint, each precision and peer once; dropped as a whole.
+
+    Peers run in processes of their own, so that nothing that we set for ourselves reaches them.
 
     Args:
         reference: the checkpoint as a user names it.
@@ -51,7 +71,7 @@ class Shelf:
     def __init__(self, reference: str, folder: Path, device: str) -> None:
         self._reference, self._folder, self._device = reference, folder, device
         self._models: dict[str, Any] = {}
-        self._peers: dict[str, Peer] = {}
+        self._rooms: dict[str, ProcessPoolExecutor] = {}
         self.tokenizer = load_tokenizer(folder)
         self.model_type = str(AutoConfig.from_pretrained(folder).model_type)
 
@@ -61,11 +81,17 @@ class Shelf:
             self._models[precision] = load_model(self._folder, precision, self._device)
         return self._models[precision]
 
-    def peer(self, kind: str) -> Peer:
-        """The other contestant."""
-        if kind not in self._peers:
-            self._peers[kind] = PEERS[kind].open(self._reference, self._folder, self._device)
-        return self._peers[kind]
+    def ask_peer(self, kind: str, material: Material) -> tuple[str, Answers]:
+        """The other contestant's name and answers."""
+        if kind not in self._rooms:
+            self._rooms[kind] = ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn"))
+        asked = self._rooms[kind].submit(answer_there, kind, self._reference, self._folder, self._device, material)
+        return asked.result()
+
+    def close(self) -> None:
+        """Send the peers home."""
+        for room in self._rooms.values():
+            room.shutdown()
 
 
 def compare(work: Work, material: Material, shelf: Shelf) -> list[Figure]:
@@ -73,13 +99,12 @@ def compare(work: Work, material: Material, shelf: Shelf) -> list[Figure]:
     precisions = sorted({"fp32", *work.targets}, reverse=True) if work.peer == "harness" else list(work.targets)
     ours = {name: Ours(shelf.model(name), shelf.tokenizer, material) for name in precisions}
     rounds = {name: [one.answer()] for name, one in ours.items()}
-    peer = shelf.peer(work.peer)
-    theirs = peer.answer(material)
+    name_of_peer, theirs = shelf.ask_peer(work.peer, material)
     for _ in range(ROUNDS - 1):
         for name, one in ours.items():
             rounds[name].append(one.answer())
     exact = rounds["fp32"][0] if work.peer == "harness" else None
-    name = f"{peer.name}, {theirs.how}" if theirs.how else peer.name
+    name = f"{name_of_peer}, {theirs.how}" if theirs.how else name_of_peer
     return [weigh(Contest(work, precision, rounds[precision], theirs, name), exact) for precision in work.targets]
 
 

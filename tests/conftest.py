@@ -35,6 +35,48 @@ def tiny_distilbert(model_folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_minilm(model_folder: Path) -> Path:
+    from tiny_models import build_minilm
+
+    return build_minilm(model_folder / "minilm")
+
+
+@pytest.fixture(scope="session")
+def tiny_electra(model_folder: Path) -> Path:
+    from tiny_models import build_electra
+
+    return build_electra(model_folder / "electra")
+
+
+@pytest.fixture(scope="session")
+def tiny_mpnet(model_folder: Path) -> Path:
+    from tiny_models import build_mpnet
+
+    return build_mpnet(model_folder / "mpnet")
+
+
+@pytest.fixture(scope="session")
+def tiny_roberta(model_folder: Path) -> Path:
+    from tiny_models import build_roberta
+
+    return build_roberta(model_folder / "roberta")
+
+
+@pytest.fixture(scope="session")
+def tiny_deberta(model_folder: Path) -> Path:
+    from tiny_models import build_deberta
+
+    return build_deberta(model_folder / "deberta")
+
+
+@pytest.fixture(scope="session")
+def tiny_modernbert(model_folder: Path) -> Path:
+    from tiny_models import build_modernbert
+
+    return build_modernbert(model_folder / "modernbert")
+
+
+@pytest.fixture(scope="session")
 def tiny_llama(model_folder: Path) -> Path:
     from tiny_models import build_llama
 

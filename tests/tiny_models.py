@@ -6,6 +6,7 @@ different inputs give clearly different outputs.
 
 from __future__ import annotations
 
+import json
 import re
 import string
 from pathlib import Path
@@ -16,17 +17,31 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from transformers import (
     BertConfig,
     BertForMaskedLM,
+    BertModel,
+    DebertaV2Config,
+    DebertaV2ForMaskedLM,
+    DebertaV2Tokenizer,
     DistilBertConfig,
     DistilBertForMaskedLM,
+    ElectraConfig,
+    ElectraForPreTraining,
     Gemma3ForCausalLM,
     Gemma3TextConfig,
     GPT2Config,
     GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
+    ModernBertConfig,
+    ModernBertForMaskedLM,
+    MPNetConfig,
+    MPNetForMaskedLM,
+    MPNetTokenizer,
     PreTrainedTokenizerFast,
     Qwen2Config,
     Qwen2ForCausalLM,
+    RobertaConfig,
+    RobertaForMaskedLM,
+    RobertaTokenizer,
 )
 
 from beatingbert.engines.hush import hushed
@@ -80,6 +95,90 @@ def build_distilbert(folder: Path) -> Path:
         initializer_range=SPREAD,
     )
     return _save(folder, DistilBertForMaskedLM, config, tokenizer)
+
+
+def build_minilm(folder: Path) -> Path:
+    """A sentence encoder of BERT's architecture: a bare one, without any head."""
+    tokenizer = _wordpiece()
+    return _save(folder, BertModel, BertConfig(**_encoder_sizes(tokenizer), type_vocab_size=2), tokenizer)
+
+
+def build_electra(folder: Path) -> Path:
+    """A discriminator, whose embeddings are narrower than its layers."""
+    tokenizer = _wordpiece()
+    config = ElectraConfig(**_encoder_sizes(tokenizer), embedding_size=HIDDEN // 2, type_vocab_size=2)
+    return _save(folder, ElectraForPreTraining, config, tokenizer)
+
+
+def build_mpnet(folder: Path) -> Path:
+    """An encoder that counts positions from 2 and has relative ones besides; WordPiece between <s> and </s>."""
+    tokenizer = MPNetTokenizer(vocab=_words("<s>", "<pad>", "</s>", "<unk>", "<mask>", "[UNK]"), model_max_length=64)
+    sizes = _encoder_sizes(tokenizer) | {"max_position_embeddings": 66}
+    config = MPNetConfig(**sizes, pad_token_id=1, bos_token_id=0, eos_token_id=2)
+    return _save(folder, MPNetForMaskedLM, config, tokenizer)
+
+
+def build_roberta(folder: Path) -> Path:
+    """An encoder that counts positions from 2; byte-level BPE, one token type."""
+    tokenizer = RobertaTokenizer(**_byte_pairs("<s>", "<pad>", "</s>", "<unk>", "<mask>"), model_max_length=64)
+    sizes = _encoder_sizes(tokenizer) | {"max_position_embeddings": 66}
+    config = RobertaConfig(**sizes, type_vocab_size=1, pad_token_id=1, bos_token_id=0, eos_token_id=2)
+    return _save(folder, RobertaForMaskedLM, config, tokenizer)
+
+
+def build_deberta(folder: Path) -> Path:
+    """DeBERTa v3: disentangled attention, no absolute positions, no token types; Unigram as SentencePiece trains it."""
+    special = ("[PAD]", "[CLS]", "[SEP]", "[UNK]")
+    trained = Tokenizer(models.Unigram())
+    trained.pre_tokenizer = pre_tokenizers.Metaspace()
+    trained.train_from_iterator(
+        LINES,
+        trainers.UnigramTrainer(
+            vocab_size=200,
+            special_tokens=list(special),
+            unk_token="[UNK]",
+            show_progress=False,
+            initial_alphabet=list(string.ascii_letters + string.digits),
+        ),
+    )
+    pieces = [tuple(piece) for piece in json.loads(trained.to_str())["model"]["vocab"]]
+    tokenizer = DebertaV2Tokenizer(vocab=[*pieces, ("[MASK]", 0.0)], unk_id=3, model_max_length=64)
+    config = DebertaV2Config(
+        **_encoder_sizes(tokenizer),
+        type_vocab_size=0,
+        relative_attention=True,
+        position_buckets=16,
+        pos_att_type=["p2c", "c2p"],
+        share_att_key=True,
+        norm_rel_ebd="layer_norm",
+        position_biased_input=False,
+        pooler_hidden_size=HIDDEN,
+    )
+    return _save(folder, DebertaV2ForMaskedLM, config, tokenizer)
+
+
+def build_modernbert(folder: Path) -> Path:
+    """Rotary positions, local and global attention in turn, no biases; byte-level BPE."""
+    special = ("[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]")
+    tokenizer = _byte_level_bpe(*special)
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B [SEP]",
+        special_tokens=[(token, tokenizer.convert_tokens_to_ids(token)) for token in ("[CLS]", "[SEP]")],
+    )
+    tokenizer.unk_token, tokenizer.cls_token, tokenizer.sep_token, tokenizer.pad_token, tokenizer.mask_token = special
+    tokenizer.model_max_length = 64
+    config = ModernBertConfig(
+        **_encoder_sizes(tokenizer),
+        local_attention=16,
+        global_attn_every_n_layers=2,
+        pad_token_id=3,
+        cls_token_id=1,
+        sep_token_id=2,
+        bos_token_id=1,
+        eos_token_id=2,
+    )
+    return _save(folder, ModernBertForMaskedLM, config, tokenizer)
 
 
 def build_llama(folder: Path) -> Path:
@@ -164,10 +263,7 @@ def _decoder_sizes(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
 
 def _wordpiece() -> PreTrainedTokenizerFast:
     """Every word of the lines and every letter; listed, not trained, because that trainer breaks ties by chance."""
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    words = sorted(set(re.findall(r"\w+|[^\w\s]", " ".join(LINES).lower())))
-    letters = [prefix + letter for prefix in ("", "##") for letter in string.ascii_lowercase + string.digits]
-    vocabulary = {token: number for number, token in enumerate(dict.fromkeys([*special, *words, *letters]))}
+    vocabulary = _words("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
     tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -185,6 +281,19 @@ def _wordpiece() -> PreTrainedTokenizerFast:
         mask_token="[MASK]",
         model_max_length=64,
     )
+
+
+def _words(*special: str) -> dict[str, int]:
+    """The special tokens, then every word of the lines and every letter."""
+    words = sorted(set(re.findall(r"\w+|[^\w\s]", " ".join(LINES).lower())))
+    letters = [prefix + letter for prefix in ("", "##") for letter in string.ascii_lowercase + string.digits]
+    return {token: number for number, token in enumerate(dict.fromkeys([*special, *words, *letters]))}
+
+
+def _byte_pairs(*special: str) -> dict[str, Any]:
+    """Vocabulary and merges of a byte-level BPE."""
+    model = json.loads(_byte_level_bpe(*special).backend_tokenizer.to_str())["model"]
+    return {"vocab": model["vocab"], "merges": [tuple(pair) for pair in model["merges"]]}
 
 
 def _byte_level_bpe(*special: str, bos: str | None = None) -> PreTrainedTokenizerFast:

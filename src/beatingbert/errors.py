@@ -9,8 +9,10 @@ BeatingBertError                     exit status 1: a run that was well asked fo
 │   ├── CheckpointError              a reference that names no usable weights
 │   ├── TooFewExamplesError          a number or a choice that so few rows cannot support
 │   ├── MisalignedError              two columns that should describe the same rows do not
-│   ├── RunExistsError               an output folder that already holds a finished run
+│   ├── RunExistsError               an output folder that already holds a finished run, or is being worked in
+│   ├── ResumeError                  there is no unfinished run to go on with, or it is another cell's
 │   └── NotAvailableError            a mode that this version does not have
+├── TrainingError                    a loss that is no number any more, or another process that failed
 └── UnreachableError                 the hub or a package index did not answer
     └── DamagedDownloadError         what arrived is not what was expected, twice
 
@@ -78,11 +80,19 @@ class MisalignedError(UsageError):
 
 
 class RunExistsError(UsageError):
-    """The output folder already holds a finished run, which is never overwritten."""
+    """The output folder already holds a finished run, which is never overwritten, or another process works in it."""
+
+
+class ResumeError(UsageError):
+    """There is no unfinished run to go on with, or it belongs to another cell."""
 
 
 class NotAvailableError(UsageError):
     """A mode that this version does not have."""
+
+
+class TrainingError(BeatingBertError):
+    """A training that goes wrong: a loss that is no number any more, or another process of the same run that failed."""
 
 
 class UnreachableError(BeatingBertError):

@@ -62,5 +62,6 @@ def quiet_libraries() -> None:
     """Nobody who compares models needs to read that a library will rename an argument next year."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # else each process warns of how it shares gradients
     warnings.filterwarnings("ignore", module=r"(transformers|torch|huggingface_hub|datasets|accelerate)\b.*")
     logging.getLogger("transformers").setLevel(logging.ERROR)

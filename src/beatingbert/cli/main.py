@@ -15,6 +15,7 @@ from beatingbert.cli.report import Report
 from beatingbert.cli.run import run_and_tell
 from beatingbert.cli.show import Show
 from beatingbert.errors import BeatingBertError
+from beatingbert.experiments import company
 from beatingbert.experiments.config import BERTConfig, LinearConfig, LLMConfig, MajorityConfig, RunConfig
 
 ABOUT = (
@@ -87,6 +88,8 @@ def guarded(command: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int
     except BeatingBertError as error:
         if debug:
             raise
+        if not company.is_main():
+            return error.exit_status  # of several processes the main one tells what is wrong
         err.print(f"[bold red]error:[/bold red] {escape(str(error))}")
         return error.exit_status
     except KeyboardInterrupt:

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from beatingbert.checkpoints.reference import describe_download
 from beatingbert.cli.console import err, live, out
+from beatingbert.experiments import company
 from beatingbert.experiments.config import RunConfig
 from beatingbert.experiments.runner import run
 from beatingbert.report.leaderboard import COST, COUNTS, NAMES, QUALITY, Standing, standings
@@ -16,7 +17,15 @@ from beatingbert.runs.record import RunRecord
 
 def run_and_tell(config: RunConfig) -> int:
     """Do one run, show its table and say where it lies."""
+    if not company.is_main():
+        run(config)
+        return 0
     record = run_live(config)
+    if record.notes.get("collapsed"):
+        out.print(
+            "warning: the training collapsed: every answer on the development part is the same class. Try another "
+            "--seed, a lower --lr, more --epochs, or --retry_collapsed 3"
+        )
     found = standings([record])
     if found:
         print_leaderboard(found)

@@ -17,6 +17,21 @@ from beatingbert.tasks.spec import Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Upkeep:
+    """How a long training is kept and watched. Nothing here changes what is learnt, so it is no part of the cell.
+
+    Attributes:
+        resume: go on from what an earlier, interrupted run has left in the folder.
+        checkpoint_steps: optimiser steps between checkpoints within an epoch; None keeps one at the end of each.
+        report_to: who is told how the training goes: "none", "tensorboard", "wandb" or "mlflow".
+    """
+
+    resume: bool = False
+    checkpoint_steps: int | None = None
+    report_to: str = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Workplace:
     """What an engine is told besides its settings.
 
@@ -26,12 +41,14 @@ class Workplace:
         prompt_dir: folder whose prompt files replace the shipped ones; a place, so no part of the settings, which hold
             the same on every machine. What the files say is covered by the cell's prompt hash.
         progress: called while work is done.
+        upkeep: how a training is kept and watched.
     """
 
     task: Task
     folder: Path
     prompt_dir: Path | None = None
     progress: Progress = silent
+    upkeep: Upkeep = Upkeep()
 
 
 @dataclass(slots=True, kw_only=True)

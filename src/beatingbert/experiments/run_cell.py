@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from beatingbert.engines.catalog import build_engine
-from beatingbert.engines.protocol import Classifier, Workplace
+from beatingbert.engines.protocol import Classifier, Upkeep, Workplace
 from beatingbert.errors import TooFewExamplesError
 from beatingbert.progress import Progress, silent
 from beatingbert.runs.cell import Cell
 from beatingbert.runs.environment import capture_environment
 from beatingbert.runs.record import RunRecord
 from beatingbert.runs.store import RunFolder
+from beatingbert.runs.submission import write_submission
 from beatingbert.scoring.efficiency import PeakMemory, measure_latency, measure_throughput
 from beatingbert.scoring.scorecard import score
 from beatingbert.tasks.catalog import find_task
@@ -25,9 +26,11 @@ from beatingbert.tasks.example import Example, Question
 from beatingbert.tasks.load import open_source
 from beatingbert.tasks.prediction import Prediction
 from beatingbert.tasks.spec import Shape, Task
-from beatingbert.tasks.splits import Splits, load_splits, load_unlabelled
+from beatingbert.tasks.splits import Splits, draw_unlabelled, load_splits, load_test
 
 logger = logging.getLogger("beatingbert.experiments")
+
+NO_UPKEEP = Upkeep()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +66,7 @@ def run_cell(
     prompt_dir: Path | None,
     needs_train: bool,
     progress: Progress = silent,
+    upkeep: Upkeep = NO_UPKEEP,
 ) -> RunRecord:
     """Answer one square of the grid and keep what happened.
 
@@ -75,13 +79,14 @@ def run_cell(
         prompt_dir: where the user's own prompt files are.
         needs_train: whether the engine learns from or shows train rows.
         progress: called while work is done.
+        upkeep: how a training is kept and watched.
     """
     started = datetime.now().astimezone().isoformat(timespec="seconds")
     hearing = Hearing(progress)
     task = find_task(cell.task)
-    splits, questions = _read(cell, task, data_dir, needs_train)
+    splits, questions, whole_test = _read(cell, task, data_dir, needs_train)
     logger.info("cell %s: %s on %s, data %s", cell.id, model, cell.task, splits.provenance.get("source"))
-    workplace = Workplace(task=task, folder=folder.path, prompt_dir=prompt_dir, progress=hearing)
+    workplace = Workplace(task=task, folder=folder.path, prompt_dir=prompt_dir, progress=hearing, upkeep=upkeep)
     engine = build_engine(cell.engine, cell.settings, workplace)
     with PeakMemory() as fitting:
         classifier = engine.fit(splits.train, development=splits.development, seed=cell.seed)
@@ -112,6 +117,8 @@ def run_cell(
         started_at=started,
         finished_at=datetime.now().astimezone().isoformat(timespec="seconds"),
     )
+    if whole_test:
+        write_submission(folder.path, task, answered.predictions[str(task.test)])
     logger.info("finished: %s", {name: round(value["value"], 4) for name, value in record.metrics.items()})
     return folder.finish(
         record,
@@ -122,15 +129,29 @@ def run_cell(
     )
 
 
-def _read(cell: Cell, task: Task, data_dir: Path | None, needs_train: bool) -> tuple[Splits, dict[str, list[Question]]]:
-    """The rows, and the questions by split: those that are scored, or the unlabelled test split's."""
+def help_fit(
+    cell: Cell, folder: Path, *, data_dir: Path | None, prompt_dir: Path | None, needs_train: bool, upkeep: Upkeep
+) -> None:
+    """Take part in the training of a cell that another process keeps and scores; the arguments are `run_cell`'s."""
+    task = find_task(cell.task)
+    splits, _, _ = _read(cell, task, data_dir, needs_train)
+    workplace = Workplace(task=task, folder=folder, prompt_dir=prompt_dir, upkeep=upkeep)
+    engine = build_engine(cell.engine, cell.settings, workplace)
+    engine.fit(splits.train, development=splits.development, seed=cell.seed)
+
+
+def _read(
+    cell: Cell, task: Task, data_dir: Path | None, needs_train: bool
+) -> tuple[Splits, dict[str, list[Question]], bool]:
+    """The rows, the questions by split (to be scored, or the test split's), and whether these are the whole of test."""
     if cell.mode == "predict":
-        questions = load_unlabelled(task, data_dir=data_dir, size=cell.eval_size)
+        test = load_test(task, data_dir=data_dir)
+        questions = draw_unlabelled(test, cell.eval_size)
         source = open_source(task, data_dir=data_dir)
         used = {str(task.test): len(questions)}
         provenance = {"task": task.name, "source": source.kind, "revision": cell.data_revision, "splits": used}
         empty = Splits(train=[], development=[], evaluation={}, provenance=provenance)
-        return empty, {str(task.test): questions}
+        return empty, {str(task.test): questions}, len(questions) == len(test.questions) and not test.partial
     splits = load_splits(
         task,
         data_dir=data_dir,
@@ -144,7 +165,7 @@ def _read(cell: Cell, task: Task, data_dir: Path | None, needs_train: bool) -> t
         if len(rows) < 2:  # said now, not after hours of training
             raise TooFewExamplesError(f"a score with an interval needs at least two rows, {name!r} gives {len(rows)}")
     # From here on no engine sees the labels of what is reported.
-    return splits, {name: [one.question for one in rows] for name, rows in splits.evaluation.items()}
+    return splits, {name: [one.question for one in rows] for name, rows in splits.evaluation.items()}, False
 
 
 def _answer(classifier: Classifier, questions: Mapping[str, Sequence[Question]], hearing: Hearing) -> Answered:

@@ -10,13 +10,15 @@ from typing import Any
 
 from beatingbert.checkpoints.reference import short_name
 from beatingbert.engines.catalog import check_settings, engine_version
+from beatingbert.experiments import company
 from beatingbert.experiments.config import RunConfig
-from beatingbert.experiments.run_cell import run_cell
+from beatingbert.experiments.run_cell import help_fit, run_cell
 from beatingbert.progress import Progress, silent
 from beatingbert.prompts.template import load_template
 from beatingbert.runs.cell import Cell
 from beatingbert.runs.record import RunRecord
-from beatingbert.runs.store import RunFolder, RunStore
+from beatingbert.runs.resume import find_unfinished, kept_name, require_unfinished
+from beatingbert.runs.store import RESULTS, RunFolder, RunStore, read_record
 from beatingbert.tasks.catalog import find_task
 from beatingbert.tasks.load import open_source
 
@@ -37,10 +39,16 @@ def run(config: RunConfig, *, progress: Progress = silent) -> RunRecord:
         UsageError: what was asked for cannot be done as asked; nothing is left behind that looks like a result.
         UnreachableError: data or weights would have to be downloaded, and nobody answers.
     """
+    if company.size() > 1:
+        company.require_training(config)
+        company.join()
+    if not company.is_main():
+        return _help(config)
     run_name, folder = _place(config)
     with folder:
         cell = plan_cell(config)
         folder.write_config({"run_name": run_name, "config": _plain(config), "cell": cell.to_json()})
+        company.tell(folder.path)
         return run_cell(
             cell,
             folder,
@@ -50,7 +58,23 @@ def run(config: RunConfig, *, progress: Progress = silent) -> RunRecord:
             prompt_dir=config.prompt_folder,
             needs_train=config.needs_train,
             progress=progress,
+            upkeep=config.upkeep,
         )
+
+
+def _help(config: RunConfig) -> RunRecord:
+    """The part of a process that trains with others: the main one's record, once it is there."""
+    cell = plan_cell(config)
+    folder = company.hear()
+    help_fit(
+        cell,
+        folder,
+        data_dir=config.data_dir,
+        prompt_dir=config.prompt_folder,
+        needs_train=config.needs_train,
+        upkeep=config.upkeep,
+    )
+    return read_record(company.await_results(folder))
 
 
 def plan_cell(config: RunConfig) -> Cell:
@@ -88,11 +112,25 @@ def _model_part(reference: str) -> str:
 def _place(config: RunConfig) -> tuple[str, RunFolder]:
     """The run's name and folder: the one that was asked for, else results/{run name}."""
     store = RunStore(RESULTS_DIR)
+    if config.upkeep.resume:
+        return _place_to_resume(config, store)
     wanted = default_run_name(config, datetime.now().astimezone())
     if config.output_dir is not None:
         return wanted if config.run_name is None else config.run_name, RunFolder(config.output_dir)
     run_name = store.fresh_name(wanted) if config.run_name is None else config.run_name
     return run_name, store.folder(run_name)
+
+
+def _place_to_resume(config: RunConfig, store: RunStore) -> tuple[str, RunFolder]:
+    """The folder of the interrupted run: the one that was named, else the latest of the same cell."""
+    cell = plan_cell(config)
+    if config.output_dir is not None:
+        folder = config.output_dir
+    else:
+        folder = find_unfinished(store.root, cell) if config.run_name is None else store.folder(config.run_name).path
+    if not (folder / RESULTS).exists():  # else the folder itself says that it is finished
+        require_unfinished(folder, cell)
+    return config.run_name or kept_name(folder), RunFolder(folder, goes_on=True)
 
 
 def _plain(config: RunConfig) -> dict[str, Any]:

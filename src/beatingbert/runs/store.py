@@ -14,6 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from filelock import FileLock, Timeout
+
 from beatingbert.errors import DataError, RunExistsError, SettingsError, UsageError
 from beatingbert.runs.record import FORMAT, RunRecord
 from beatingbert.tasks.example import Example
@@ -21,7 +23,23 @@ from beatingbert.tasks.prediction import Prediction
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 RESULTS = "results.json"
+LOCK = ".working"
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def is_being_worked_in(folder: Path) -> bool:
+    """Whether a process that is alive makes a run there; a killed one lets go of its lock by itself."""
+    if not (folder / LOCK).exists():
+        return False
+    try:
+        with _lock(folder):
+            return False
+    except Timeout:
+        return True
+
+
+def _lock(folder: Path) -> FileLock:
+    return FileLock(folder / LOCK, timeout=0)
 
 
 class RunFolder:
@@ -31,9 +49,11 @@ class RunFolder:
     that could not be done as asked leaves nothing: what it had begun to write is taken away again.
     """
 
-    def __init__(self, path: Path, *, is_ours: bool = False) -> None:
+    def __init__(self, path: Path, *, is_ours: bool = False, goes_on: bool = False) -> None:
         self.path = path
         self._is_ours = is_ours  # made for this run alone, so it may be taken away again
+        self._goes_on = goes_on  # what an interrupted run has logged stays
+        self._lock = _lock(path)
 
     def __enter__(self) -> Self:
         if (self.path / RESULTS).exists():
@@ -45,8 +65,15 @@ class RunFolder:
             raise RunExistsError(f"{str(self.path)!r} is a file; --output_dir must be a folder or not exist yet")
         self._is_ours = self._is_ours or not self.path.exists()
         _make_folder(self.path, exist_ok=True)
+        try:
+            self._lock.acquire()
+        except Timeout as error:
+            raise RunExistsError(
+                f"another process is working in {str(self.path)!r}; choose another --run_name or --output_dir"
+            ) from error
         (self.path / "error.txt").unlink(missing_ok=True)
-        self._log = logging.FileHandler(self.path / "log.txt", mode="w", encoding="utf-8", delay=False)
+        mode = "a" if self._goes_on else "w"
+        self._log = logging.FileHandler(self.path / "log.txt", mode=mode, encoding="utf-8", delay=False)
         self._log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         logger = logging.getLogger("beatingbert")
         logger.setLevel(logging.INFO)
@@ -58,6 +85,8 @@ class RunFolder:
     ) -> None:
         logging.getLogger("beatingbert").removeHandler(self._log)
         self._log.close()
+        self._lock.release()
+        (self.path / LOCK).unlink(missing_ok=True)
         if isinstance(error, UsageError) and self._is_ours:
             shutil.rmtree(self.path)
         elif error is not None:

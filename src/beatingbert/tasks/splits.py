@@ -127,12 +127,25 @@ def load_unlabelled(task: Task, *, data_dir: Path | None = None, size: int | Non
         SettingsError: size is below 1.
         DataError: the task has no test split, or it cannot be read.
     """
-    if size is not None and size < 1:
-        raise SettingsError(f"size must be at least 1, got {size}. Leave it out to take every row.")
+    return draw_unlabelled(load_test(task, data_dir=data_dir), size)
+
+
+def load_test(task: Task, *, data_dir: Path | None = None) -> Rows:
+    """The whole test split as it is found.
+
+    Raises:
+        DataError: the task has no test split, or it cannot be read.
+    """
     if task.test is None:
         raise DataError(f"task {task.name!r} has no test split; its evaluation splits: {', '.join(task.evaluation)}")
-    questions = open_source(task, data_dir=data_dir).read(task.test).questions
-    return questions if size is None else draw_uniform(questions, size, seed=DEFAULT_SEED)
+    return open_source(task, data_dir=data_dir).read(task.test)
+
+
+def draw_unlabelled(rows: Rows, size: int | None) -> list[Question]:
+    """Questions as `load_unlabelled` draws them, in the order of the file."""
+    if size is not None and size < 1:
+        raise SettingsError(f"size must be at least 1, got {size}. Leave it out to take every row.")
+    return rows.questions if size is None else draw_uniform(rows.questions, size, seed=DEFAULT_SEED)
 
 
 def _read_train(task: Task, source: Source) -> Rows:

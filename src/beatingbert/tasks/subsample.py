@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from heapq import heapify, heappop, heappush
 from random import Random
 from typing import TypeVar
 
@@ -31,12 +32,12 @@ def draw_stratified(examples: Sequence[Example], size: int, *, seed: int) -> lis
     Args:
         examples: any order, sorted by class too.
         size: how many to draw. As many as there are, or more, returns all.
-        seed: names the sample. With one seed a smaller sample lies almost wholly within a larger one, which keeps
-            learning curves smooth.
+        seed: names the sample. With one seed a smaller sample lies wholly within a larger one, so that a learning curve
+            tells of more rows, not of other rows.
 
     Returns:
         `size` examples in their original relative order (not shuffled: whoever trains shuffles by its own seed).
-        Each class gets its share by largest remainder, and at least one example where `size` allows one for each.
+        Each class gets its share, and at least one example where `size` allows one for each; see `nested_quotas`.
 
     Raises:
         SettingsError: size is below 1.
@@ -45,7 +46,7 @@ def draw_stratified(examples: Sequence[Example], size: int, *, seed: int) -> lis
         raise SettingsError(f"a sample holds at least 1 example, got size {size}")
     if size >= len(examples):
         return list(examples)
-    quotas = share_out(Counter(example.label for example in examples), size)
+    quotas = nested_quotas(Counter(example.label for example in examples), size)
     positions: dict[str, list[int]] = defaultdict(list)
     for position, example in enumerate(examples):
         positions[example.label].append(position)
@@ -127,6 +128,34 @@ def split_off(examples: Sequence[Example], size: int, *, purpose: str) -> tuple[
         [example for position, example in enumerate(examples) if position not in taken],
         [examples[position] for position in sorted(taken)],
     )
+
+
+def nested_quotas(counts: Mapping[str, int], size: int) -> dict[str, int]:
+    """How many of `size` each class gets, so that no class ever gets fewer of a larger size.
+
+    Largest remainders, as `share_out` takes them, do not promise that (the Alabama paradox). Here rows are given out
+    one by one: first one to each class, the largest first, then each to the class of largest count / (2 * quota + 1),
+    the method of Webster and Sainte-Lague (Balinski and Young, Fair Representation, 1982).
+
+    Args:
+        counts: class to how many there are, all positive.
+        size: at most the sum of the counts.
+
+    Returns:
+        Class to quota; quotas sum to `size` and none exceeds its count. Ties go to the class whose name sorts first.
+    """
+    quotas = dict.fromkeys(sorted(counts), 0)
+    for name in sorted(counts, key=lambda one: (-counts[one], one))[:size]:
+        quotas[name] = 1
+    # (-priority, name) of every class; for counts below 10**7 floats tie exactly where the true quotients do
+    waiting = [(-counts[name] / 3, name) for name in counts if counts[name] > 1]
+    heapify(waiting)
+    for _ in range(size - sum(quotas.values())):
+        _, name = heappop(waiting)
+        quotas[name] += 1
+        if quotas[name] < counts[name]:
+            heappush(waiting, (-counts[name] / (2 * quotas[name] + 1), name))
+    return quotas
 
 
 def share_out(counts: Mapping[str, int], size: int) -> dict[str, int]:

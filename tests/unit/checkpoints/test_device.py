@@ -1,12 +1,19 @@
 from __future__ import annotations
 
 import os
+import platform
 from pathlib import Path
 
 import pytest
 import torch
 
-from beatingbert.checkpoints.device import best_device, choose_precision, set_threads, usable_cores
+from beatingbert.checkpoints.device import (
+    best_device,
+    choose_precision,
+    keep_freed_memory,
+    set_threads,
+    usable_cores,
+)
 
 
 def pretend_cuda(monkeypatch: pytest.MonkeyPatch, *, bf16: bool) -> None:
@@ -119,3 +126,9 @@ def test_threads_follow_the_cores_unless_the_user_has_chosen(
     monkeypatch.setattr("beatingbert.checkpoints.device.usable_cores", lambda: 5)
     assert set_threads() == torch.get_num_threads()
     assert given == asked
+
+
+def test_freed_memory_is_kept_where_the_c_library_is_glibc(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert keep_freed_memory() == (platform.libc_ver()[0] == "glibc")
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))  # musl, macOS, Windows
+    assert not keep_freed_memory()

@@ -18,8 +18,8 @@ def _plain_terminal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("COLUMNS", "100")
     for name in ("BEATINGBERT_DATA", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
         monkeypatch.delenv(name, raising=False)
-    # The command sets these two for the libraries behind it; here they go away again.
-    for name in ("TOKENIZERS_PARALLELISM", "HF_HUB_DISABLE_TELEMETRY"):
+    # The command sets these for the libraries behind it; here they go away again.
+    for name in ("TOKENIZERS_PARALLELISM", "HF_HUB_DISABLE_TELEMETRY", "TORCH_CPP_LOG_LEVEL"):
         monkeypatch.setenv(name, "1")
     for one in (console.out, console.err):
         monkeypatch.setattr(one, "_width", console.WIDE)

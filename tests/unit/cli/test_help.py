@@ -35,6 +35,8 @@ PAGES: dict[str, Callable[[], int]] = {
 EVERY_RUN = "task max_samples max_eval_samples output_dir run_name data_dir seed select_on".split()
 RUN_BERT = [
     *"model lr batch_size epochs max_length gradient_accumulation_steps mode model_path no_fp16".split(),
+    *"warmup_ratio weight_decay max_grad_norm metric_for_best early_stopping_patience fresh_head".split(),
+    *"retry_collapsed resume checkpoint_steps report_to".split(),
     *EVERY_RUN,
 ]
 RUN_LLM = [
@@ -47,6 +49,11 @@ RUN_LLM = [
 VALUES = {
     "task": "rte",
     "lr": "0.001",
+    "warmup_ratio": "0.3",
+    "weight_decay": "0.2",
+    "max_grad_norm": "0.7",
+    "metric_for_best": "mcc",
+    "report_to": "wandb",
     "temperature": "0.5",
     "select_on": "validation",
     "answer_by": "generation",
@@ -58,7 +65,8 @@ VALUES = {
     "lora_targets": "all-linear",
 }
 MODES = {"run_bert.py": "predict", "run_llm.py": "few-shot"}
-SWITCHES = ("no_fp16", "constrained", "rank_only", "gradient_checkpointing", "merge")  # flags without a value
+# Flags without a value.
+SWITCHES = ("no_fp16", "constrained", "rank_only", "fresh_head", "resume", "gradient_checkpointing", "merge")
 LORA = {*TRAINING_FLAGS.values(), *ADAPTER_FLAGS.values()}  # flags of run_llm.py that only lora mode knows
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from beatingbert import BERTConfig, LLMConfig
+from beatingbert import BERTConfig, LLMConfig, run
 from beatingbert.cli.main import INTERRUPTED, main, script
 from beatingbert.engines.catalog import ENGINES
 from beatingbert.engines.protocol import EngineFacts, Workplace
@@ -188,3 +188,28 @@ def test_the_studys_scripts_exit_with_the_status_of_the_command(name: str) -> No
     assert done.returncode == 2
     assert "Did you mean 'sst2'?" in flat(done.stderr)
     assert "Traceback" not in done.stderr
+
+
+def test_a_collapsed_training_is_told_with_a_way_out(
+    majority: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "beatingbert.cli.run.run_live", lambda config: replace(run(config), notes={"collapsed": config.seed == 1})
+    )
+    assert main([*majority, "--seed", "1"]) == 0
+    assert "warning: the training collapsed: every answer on the development part" in flat(capsys.readouterr().out)
+    assert main([*majority[:-1], "other"]) == 0
+    assert "warning" not in capsys.readouterr().out
+
+
+def test_of_several_processes_only_the_main_one_tells_what_is_wrong(
+    majority: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for rank, told in (("0", "2 processes were launched"), ("1", "")):
+        monkeypatch.setenv("RANK", rank)
+        assert main(majority) == 2
+        printed = capsys.readouterr()
+        assert told in flat(printed.err)
+        assert bool(printed.err) == bool(told)
+        assert printed.out == ""

@@ -12,6 +12,8 @@ from beatingbert.experiments.runner import plan_cell
 
 # Where rows lie and results go: no part of the question.
 PLACE = {"data_dir", "output_dir", "run_name"}
+# How a training is kept and watched: no part of it either.
+UPKEEP: dict[str, Any] = {"resume": True, "checkpoint_steps": 100, "report_to": "wandb"}
 LATER = {"max_train_examples", "max_val_examples"}
 EVERY_RUN: dict[str, Any] = {
     "task": "mnli",
@@ -28,6 +30,13 @@ BERT: dict[str, Any] = EVERY_RUN | {
     "max_length": 128,
     "gradient_accumulation_steps": 2,
     "no_fp16": True,
+    "warmup_ratio": 0.2,
+    "weight_decay": 0.1,
+    "max_grad_norm": 0.5,
+    "metric_for_best": "mcc",
+    "early_stopping_patience": 2,
+    "fresh_head": True,
+    "retry_collapsed": 3,
     "mode": "predict",
     "model_path": "another/best_model",
 }
@@ -71,7 +80,7 @@ def field_names(config_type: type[RunConfig]) -> set[str]:
 @pytest.mark.parametrize(
     ("config_type", "changes", "others"),
     [
-        (BERTConfig, BERT, PLACE),
+        (BERTConfig, BERT, PLACE | UPKEEP.keys()),
         (LLMConfig, LLM | LORA, PLACE | LATER | {"prompt_dir"}),  # what a wording says is: see its own test
         (LinearConfig, LINEAR, PLACE),
         (MajorityConfig, EVERY_RUN, PLACE),
@@ -144,6 +153,27 @@ def test_every_field_of_a_linear_run_reaches_the_cell(data_dir: Path, name: str)
 def test_where_the_results_go_changes_no_cell(data_dir: Path, name: str) -> None:
     before = MajorityConfig(task="sst2", data_dir=data_dir)
     assert plan_cell(dataclasses.replace(before, **{name: "elsewhere"})) == plan_cell(before)
+
+
+@pytest.mark.parametrize("name", UPKEEP)
+def test_how_a_training_is_kept_changes_no_cell_but_reaches_the_engine(
+    watched: type[WatchfulEngine], data_dir: Path, name: str
+) -> None:
+    before = BERTConfig(task="sst2", data_dir=data_dir)
+    after = dataclasses.replace(before, **{name: UPKEEP[name]})
+    assert plan_cell(after) == plan_cell(before)
+    assert getattr(after.upkeep, name) == UPKEEP[name] != getattr(before.upkeep, name)
+
+
+def test_only_a_training_is_gone_on_with() -> None:
+    with pytest.raises(SettingsError, match="--resume goes on with a training, so it does not go with --mode eval"):
+        BERTConfig(task="sst2", mode="eval", model_path="x", resume=True)
+
+
+@pytest.mark.parametrize("steps", [0, -5])
+def test_checkpoints_come_after_one_step_at_least(steps: int) -> None:
+    with pytest.raises(SettingsError, match=f"--checkpoint_steps must be at least 1, got {steps}"):
+        BERTConfig(task="sst2", checkpoint_steps=steps)
 
 
 def test_the_same_rows_in_another_folder_are_the_same_cell(data_dir: Path) -> None:

@@ -162,6 +162,17 @@ def test_predict_mode_answers_the_unlabelled_split_and_scores_nothing(
     assert watched.seen["train"] == []
 
 
+def test_predict_mode_leaves_glues_file_numbered_by_row(watched: type[WatchfulEngine], data_dir: Path) -> None:
+    given: dict[str, Any] = {"task": "sst2", "data_dir": data_dir, "mode": "predict", "model_path": "x"}
+    lines = (run(BERTConfig(**given)).folder / "SST-2.tsv").read_text(encoding="utf-8").splitlines()
+    assert lines == ["index\tprediction", *(f"{at}\t0" for at in range(6))]  # the rows' own ids are 2000 to 2005
+    some = run(BERTConfig(**given, max_eval_samples=2))
+    assert not (some.folder / "SST-2.tsv").exists()  # half a file would be refused
+    (data_dir / "sst2" / "test.jsonl").rename(data_dir / "sst2" / "test_part.jsonl")
+    part = run(BERTConfig(**given))
+    assert not (part.folder / "SST-2.tsv").exists()  # row numbers of a sample are not the benchmark's
+
+
 def test_predict_mode_answers_as_many_as_are_asked_for(watched: type[WatchfulEngine], data_dir: Path) -> None:
     config = BERTConfig(task="sst2", data_dir=data_dir, mode="predict", model_path="x", max_eval_samples=2)
     assert len(answers_of(run(config))) == 2

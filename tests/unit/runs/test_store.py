@@ -10,7 +10,7 @@ from pyarrow import parquet
 from beatingbert.errors import BeatingBertError, DataError, RunExistsError, SettingsError
 from beatingbert.runs import store
 from beatingbert.runs.record import RunRecord
-from beatingbert.runs.store import RunFolder, RunStore, write_csv, write_json
+from beatingbert.runs.store import RunFolder, RunStore, is_being_worked_in, write_csv, write_json
 
 Outcome = dict[str, Any]
 
@@ -43,6 +43,33 @@ def test_a_finished_run_is_read_as_it_was_returned(finished: RunRecord) -> None:
     (read,) = RunStore(finished.folder.parent).records()
     assert read == finished
     assert read.folder == finished.folder
+
+
+def test_two_processes_do_not_work_in_one_folder(tmp_path: Path, record: RunRecord, outcome: Outcome) -> None:
+    assert not is_being_worked_in(tmp_path / "a_run")
+    with RunStore(tmp_path).folder("a_run"):
+        assert is_being_worked_in(tmp_path / "a_run")
+        with pytest.raises(RunExistsError, match="another process is working in"), RunStore(tmp_path).folder("a_run"):
+            pass
+        assert is_being_worked_in(tmp_path / "a_run")
+    assert not is_being_worked_in(tmp_path / "a_run")
+    (tmp_path / "a_run" / ".working").touch()  # as a killed process leaves it
+    assert not is_being_worked_in(tmp_path / "a_run")
+    with RunStore(tmp_path).folder("a_run") as folder:
+        folder.finish(record, **outcome)
+
+
+def test_a_run_that_goes_on_keeps_what_was_logged(tmp_path: Path) -> None:
+    def log(words: str, *, goes_on: bool) -> str:
+        with RunFolder(tmp_path / "run", goes_on=goes_on):
+            logging.getLogger("beatingbert").info(words)
+        return (tmp_path / "run" / "log.txt").read_text(encoding="utf-8")
+
+    log("first", goes_on=False)
+    told = log("second", goes_on=True)
+    assert "first" in told
+    assert "second" in told
+    assert "first" not in log("third", goes_on=False)
 
 
 def test_the_results_are_written_last(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,14 @@ from hypothesis import strategies as st
 
 from beatingbert.errors import SettingsError
 from beatingbert.tasks.example import Example, Question
-from beatingbert.tasks.subsample import carve_development, draw_stratified, draw_uniform, share_out, text_key
+from beatingbert.tasks.subsample import (
+    carve_development,
+    draw_stratified,
+    draw_uniform,
+    nested_quotas,
+    share_out,
+    text_key,
+)
 
 LABELS = st.lists(st.sampled_from("abc"), min_size=1, max_size=80)
 
@@ -56,6 +64,49 @@ def test_largest_remainders_get_the_last_rows() -> None:
 
 def test_a_seed_names_the_same_rows_on_every_machine() -> None:
     assert identities(draw_stratified(examples_of(["a", "b"] * 20), 6, seed=99)) == [1, 5, 8, 13, 16, 24]
+
+
+@given(LABELS, st.integers(1, 80), st.integers(1, 80), st.integers(0, 5))
+def test_a_smaller_sample_lies_within_a_larger_one(labels: list[str], one: int, other: int, seed: int) -> None:
+    examples = examples_of(labels)
+    smaller, larger = (identities(draw_stratified(examples, size, seed=seed)) for size in sorted((one, other)))
+    assert set(smaller) <= set(larger)
+
+
+def test_samples_nest_where_largest_remainders_would_not() -> None:
+    """The Alabama paradox: of 11 instead of 10 rows, class c would get one where it had two."""
+    counts = {"a": 60, "b": 60, "c": 20}
+    assert [share_out(counts, size)["c"] for size in (10, 11)] == [2, 1]
+    assert [nested_quotas(counts, size)["c"] for size in (10, 11)] == [1, 1]
+    examples = examples_of(["a"] * 60 + ["b"] * 60 + ["c"] * 20)
+    samples = [set(identities(draw_stratified(examples, size, seed=99))) for size in range(1, 141)]
+    assert all(smaller < larger for smaller, larger in pairwise(samples))
+
+
+def test_a_hundred_rows_are_among_the_five_hundred_and_have_the_shares_of_all() -> None:
+    examples = examples_of(["a"] * 3000 + ["b"] * 5000 + ["c"] * 2000)
+    hundred, five_hundred = (draw_stratified(examples, size, seed=99) for size in (100, 500))
+    assert set(identities(hundred)) < set(identities(five_hundred))
+    assert Counter(example.label for example in hundred) == {"a": 30, "b": 50, "c": 20}
+    assert Counter(example.label for example in five_hundred) == {"a": 150, "b": 250, "c": 100}
+
+
+@given(st.dictionaries(st.sampled_from("abcde"), st.integers(1, 40), min_size=1), st.data())
+def test_nested_quotas_add_up_stay_near_the_share_and_leave_no_class_out(
+    counts: dict[str, int], data: st.DataObject
+) -> None:
+    size = data.draw(st.integers(0, sum(counts.values())))
+    quotas = nested_quotas(counts, size)
+    assert sum(quotas.values()) == size
+    for name, count in counts.items():
+        share = size * count / sum(counts.values())
+        assert (quotas[name] >= 1) or size < len(counts)
+        assert quotas[name] <= count
+        assert quotas[name] == 1 or share - len(counts) < quotas[name] < share + 2
+
+
+def test_a_uniform_draw_of_fewer_lies_within_one_of_more() -> None:
+    assert set(draw_uniform(range(100), 10, seed=1)) < set(draw_uniform(range(100), 50, seed=1))
 
 
 def test_another_seed_draws_other_rows() -> None:

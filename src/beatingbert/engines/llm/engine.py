@@ -11,7 +11,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
-from beatingbert.checkpoints.device import best_device, choose_precision, set_threads
+from beatingbert.checkpoints.device import best_device, choose_precision, keep_freed_memory, set_threads
 from beatingbert.checkpoints.reference import Checkpoint, resolve
 from beatingbert.engines.hush import hushed
 from beatingbert.engines.llm.calibration import (
@@ -57,6 +57,7 @@ class LlmEngine:
         demonstrations = draw_demonstrations(task, train, settings.shots, seed=seed)
         checkpoint = resolve(settings.checkpoint, progress=self._workplace.progress)
         set_threads()
+        keep_freed_memory()
         device = best_device()
         started = time.perf_counter()
         config = causal_config(checkpoint)

@@ -23,7 +23,7 @@ from beatingbert.engines.hush import hushed
 from beatingbert.engines.lora.loss import AnswerLoss
 from beatingbert.engines.lora.rows import Row
 from beatingbert.engines.lora.settings import LoraSettings
-from beatingbert.errors import BeatingBertError, SettingsError
+from beatingbert.errors import SettingsError, TrainingError
 from beatingbert.progress import Progress
 
 TRIED = 3  # rows on which packs are held against the model's own forward pass
@@ -122,7 +122,7 @@ class KeepBest(TrainerCallback):  # type: ignore[misc]
         """Stop where the loss is no number any more, before the weights are none either."""
         assert self.trainer is not None
         if not torch.isfinite(self.trainer.total):
-            raise BeatingBertError(
+            raise TrainingError(
                 f"the training loss became {float(self.trainer.total)} at step {state.global_step + 1}: "
                 "lower --lr, or use --no_fp16"
             )
@@ -199,7 +199,7 @@ def train_adapter(
             keeper.trainer = trainer
             trainer.train()
     except torch.cuda.OutOfMemoryError as error:
-        raise BeatingBertError(
+        raise TrainingError(
             f"the device's memory does not hold a batch of {settings.train_batch_size}; lower --batch_size and raise "
             "--gradient_accumulation_steps in turn, or use --gradient_checkpointing"
         ) from error

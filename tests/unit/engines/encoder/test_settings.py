@@ -20,6 +20,11 @@ from beatingbert.errors import SettingsError
         ({"learning_rate": float("nan")}, "learning_rate must lie between 0 and 1, got nan"),
         ({"warmup_share": 1.0}, "warmup_share must lie in"),
         ({"weight_decay": -1.0}, "weight_decay must not be negative"),
+        ({"weight_decay": float("nan")}, "weight_decay must not be negative, got nan"),
+        ({"max_grad_norm": -0.1}, r"max_grad_norm must not be negative, got -0\.1"),
+        ({"retry_collapsed": -1}, "retry_collapsed must not be negative, got -1"),
+        ({"early_stopping_patience": 0}, "early_stopping_patience must be at least 1 epoch, got 0"),
+        ({"metric_for_best": "f1"}, "metric_for_best must be one of accuracy, macro_f1, mcc, got 'f1'"),
     ],
 )
 def test_a_setting_out_of_range_is_refused(settings: dict[str, Any], message: str) -> None:

@@ -4,6 +4,7 @@ import copy
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from beatingbert.engines.encoder import train
 from beatingbert.engines.encoder.engine import EncoderClassifier, EncoderEngine
 from beatingbert.engines.encoder.settings import EncoderSettings
 from beatingbert.engines.encoder.vocabulary import whole_vocabulary
-from beatingbert.engines.protocol import Workplace
-from beatingbert.errors import BeatingBertError, TooFewExamplesError
+from beatingbert.engines.protocol import Upkeep, Workplace
+from beatingbert.errors import BeatingBertError, TooFewExamplesError, TrainingError
 from beatingbert.tasks.example import Example
 from beatingbert.tasks.prediction import Prediction
 from tiny_tasks import questions_of, science, sentiment
@@ -53,6 +54,11 @@ def accuracy(predictions: list[Prediction], examples: list[Example]) -> float:
 
 def logits_of(predictions: list[Prediction]) -> list[float]:
     return [value for one in predictions for value in (one.probabilities or {}).values()]
+
+
+def judged(**metrics: float) -> dict[str, float]:
+    """What an epoch may be judged to be."""
+    return {"accuracy": 0.5, "macro_f1": 0.5, "mcc": 0.0, "predicted_classes": 2.0} | metrics
 
 
 @pytest.mark.parametrize("fixture", ["tiny_bert", "tiny_distilbert"])
@@ -139,7 +145,7 @@ def _spying(original: Any, look: Callable[[Any], None]) -> Any:
 
 def test_half_precision_trains_as_well(fit: Fit, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device, "_has_bf16", lambda kind: True)
-    classifier = fit(tiny_bert, full_precision=False, epochs=6)
+    classifier = fit(tiny_bert, full_precision=False, epochs=10)
     assert classifier.facts.precision == "bf16"
     assert accuracy(classifier.predict(questions_of(TRAIN)), TRAIN) >= 0.95
 
@@ -150,7 +156,11 @@ def test_the_best_epoch_on_development_answers(
     """Development accuracies are dictated: the second of four epochs is best, the fourth only equals it."""
     dictated = iter([0.25, 0.75, 0.5, 0.75])
     weights: list[dict[str, torch.Tensor]] = []
-    monkeypatch.setattr(train, "development_metrics", lambda output: {"accuracy": next(dictated), "macro_f1": 0.0})
+    monkeypatch.setattr(
+        train,
+        "development_metrics",
+        lambda output: {"accuracy": next(dictated), "macro_f1": 0.0, "mcc": 0.0, "predicted_classes": 2.0},
+    )
     keep = train.KeepBest.on_evaluate
 
     def on_evaluate(self: Any, args: Any, state: Any, control: Any, metrics: Any, model: Any = None, **_: Any) -> None:
@@ -180,7 +190,7 @@ def test_development_metrics_agree_with_a_count_by_hand(fit: Fit, tiny_bert: Pat
     predictions = classifier.predict(questions_of(DEVELOPMENT))
     assert best["accuracy"] == pytest.approx(accuracy(predictions, DEVELOPMENT))
     right = [(one.probabilities or {})[example.label] for one, example in zip(predictions, DEVELOPMENT, strict=True)]
-    assert best["loss"] == pytest.approx(-sum(torch.tensor(right).log().tolist()) / len(right), abs=1e-4)
+    assert best["development_loss"] == pytest.approx(-sum(torch.tensor(right).log().tolist()) / len(right), abs=1e-4)
 
 
 def test_without_development_the_last_epoch_answers_and_both_folders_exist(
@@ -191,7 +201,7 @@ def test_without_development_the_last_epoch_answers_and_both_folders_exist(
     assert classifier.facts.notes["best_epoch"] == 2
     best, final = _saved(place, "best_model"), _saved(place, "final_model")
     assert all(torch.equal(best[name], final[name]) for name in best)
-    assert len(classifier.facts.history) == 1
+    assert [epoch["epoch"] for epoch in classifier.facts.history] == [1, 2]
 
 
 def test_the_settings_reach_the_trainer(fit: Fit, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -292,4 +302,208 @@ def test_nothing_of_the_trainers_own_is_left_behind(
 ) -> None:
     place = workplace("sst2")
     fit(tiny_bert, epochs=1, place=place)
-    assert sorted(path.name for path in (place.folder / "model").iterdir()) == ["best_model", "final_model"]
+    assert sorted(path.name for path in (place.folder / "model").iterdir()) == [
+        *("best_model", "final_model", "training.json")
+    ]
+    assert not (place.folder / "trainer").exists()
+
+
+def test_training_stops_early_when_epochs_bring_nothing_better(
+    fit: Fit, tiny_bert: Path, workplace: Callable[[str], Workplace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dictated = iter([0.25, 0.75, 0.5, 0.75, 1.0])
+    monkeypatch.setattr(train, "development_metrics", lambda output: judged(accuracy=next(dictated)))
+    place = workplace("sst2")
+    classifier = fit(tiny_bert, epochs=5, early_stopping_patience=2, place=place)
+    assert [epoch["accuracy"] for epoch in classifier.facts.history] == [0.25, 0.75, 0.5, 0.75]
+    assert classifier.facts.notes["best_epoch"] == 2
+    assert classifier.facts.notes["stopped_early"] is True
+
+
+def test_all_epochs_are_trained_unless_a_patience_is_given(fit: Fit, tiny_bert: Path) -> None:
+    classifier = fit(tiny_bert, epochs=3, learning_rate=1e-7)
+    assert len(classifier.facts.history) == 3
+    assert classifier.facts.notes["stopped_early"] is False
+
+
+@pytest.mark.parametrize(("metric", "best"), [("accuracy", 1), ("macro_f1", 2), ("mcc", 3)])
+def test_the_best_epoch_is_chosen_by_the_metric_that_is_asked_for(
+    fit: Fit, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch, metric: str, best: int
+) -> None:
+    epochs = iter(
+        [judged(accuracy=0.9), judged(accuracy=0.8, macro_f1=0.9), judged(accuracy=0.8, macro_f1=0.8, mcc=0.9)]
+    )
+    monkeypatch.setattr(train, "development_metrics", lambda output: next(epochs))
+    assert fit(tiny_bert, epochs=3, metric_for_best=metric).facts.notes["best_epoch"] == best
+
+
+def test_every_epoch_is_written_down(fit: Fit, tiny_bert: Path) -> None:
+    classifier = fit(tiny_bert, epochs=3, batch_size=16, warmup_share=0.0, learning_rate=6e-3)
+    assert [set(epoch) for epoch in classifier.facts.history] == [
+        {
+            *("epoch", "train_loss", "development_loss", "accuracy", "macro_f1", "mcc", "predicted_classes"),
+            *("learning_rate", "train_seconds", "evaluation_seconds", "examples_per_second"),
+        }
+    ] * 3
+    # 12 steps; the rate falls by a twelfth after each, and an epoch's is that of its last step
+    rates = [epoch["learning_rate"] for epoch in classifier.facts.history]
+    assert rates == pytest.approx([6e-3 * 9 / 12, 6e-3 * 5 / 12, 6e-3 * 1 / 12])
+    for epoch in classifier.facts.history:
+        assert epoch["examples_per_second"] == pytest.approx(len(TRAIN) / epoch["train_seconds"])
+        assert 0 < epoch["train_seconds"] + epoch["evaluation_seconds"] < classifier.facts.train_seconds
+
+
+def test_development_metrics_are_scikit_learns() -> None:
+    from types import SimpleNamespace
+
+    from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
+
+    gold, chosen = [0, 1, 2, 2, 1, 0, 2], [0, 1, 1, 2, 1, 2, 2]
+    output = SimpleNamespace(predictions=torch.nn.functional.one_hot(torch.tensor(chosen)).numpy(), label_ids=gold)
+    assert train.development_metrics(output) == {
+        "accuracy": pytest.approx(accuracy_score(gold, chosen)),
+        "macro_f1": pytest.approx(f1_score(gold, chosen, average="macro")),
+        "mcc": pytest.approx(matthews_corrcoef(gold, chosen)),
+        "predicted_classes": 3.0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "clipped"), [({}, 1.0), ({"max_grad_norm": 0.01}, 0.01), ({"max_grad_norm": 0.0}, None)]
+)
+def test_gradients_are_clipped_at_one_unless_told_otherwise(
+    fit: Fit, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, float], clipped: float | None
+) -> None:
+    norms: list[float] = []
+    monkeypatch.setattr(
+        train.KeepBest,
+        "on_pre_optimizer_step",
+        lambda self, args, state, control, model=None, **_: norms.append(
+            float(torch.cat([w.grad.flatten() for w in model.parameters() if w.grad is not None]).norm())
+        ),
+    )
+    fit(tiny_bert, epochs=1, **given)
+    if clipped is None:
+        assert max(norms) > 1.01
+    else:
+        assert max(norms) <= clipped * 1.001
+
+
+@pytest.mark.parametrize("first_bad", [1, 3, 6])
+def test_a_loss_that_is_no_number_stops_at_its_step_and_names_the_last_good_checkpoint(
+    fit: Fit, tiny_bert: Path, workplace: Callable[[str], Workplace], monkeypatch: pytest.MonkeyPatch, first_bad: int
+) -> None:
+    """Four steps an epoch; the loss is lost at one of them, long before anything would be logged."""
+    done: list[int] = []
+    original = train.ClassificationTrainer.compute_loss
+
+    def compute_loss(self: Any, model: Any, inputs: Any, *given: Any, **options: Any) -> Any:
+        loss = original(self, model, inputs, *given, **options)
+        if model.training:
+            done.append(1)
+            return loss * float("nan") if len(done) >= first_bad else loss
+        return loss
+
+    monkeypatch.setattr(train.ClassificationTrainer, "compute_loss", compute_loss)
+    kept = "trainer/checkpoint-4" if first_bad > 4 else "no checkpoint yet"
+    place = workplace("sst2")
+    with pytest.raises(TrainingError, match=rf"training loss became nan at step {first_bad} of 12, .*{kept}"):
+        fit(tiny_bert, epochs=3, place=place)
+    assert len(done) == first_bad
+    assert (place.folder / "trainer" / "checkpoint-4" / "model.safetensors").is_file() == (first_bad > 4)
+
+
+def test_weights_that_are_no_numbers_are_never_kept(
+    fit: Fit, tiny_bert: Path, workplace: Callable[[str], Workplace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_a_weight(self: Any, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+        if state.global_step == 3:  # in the last step of the first epoch: no loss tells of it
+            with torch.no_grad():
+                model.classifier.weight[0, 0] = float("inf")
+
+    monkeypatch.setattr(train.KeepBest, "on_optimizer_step", break_a_weight)
+    place = workplace("sst2")
+    with pytest.raises(TrainingError, match="model's weights became nan at step 4 of 12"):
+        fit(tiny_bert, epochs=3, place=place)
+    assert list(place.folder.rglob("checkpoint-*")) == []
+
+
+def one_sided(output: Any) -> dict[str, float]:
+    return judged(accuracy=0.5, predicted_classes=1.0)
+
+
+def test_a_training_whose_answers_are_all_one_class_is_marked(
+    fit: Fit, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(train, "development_metrics", one_sided)
+    with caplog.at_level("WARNING", logger="beatingbert"):
+        classifier = fit(tiny_bert, epochs=1)
+    assert classifier.facts.notes["collapsed"] is True
+    assert "attempts" not in classifier.facts.notes
+    assert "collapsed" in caplog.text
+
+
+def test_a_development_part_of_one_class_is_no_collapse(fit: Fit, tiny_bert: Path) -> None:
+    positive = [example for example in DEVELOPMENT if example.label == "positive"]
+    classifier = fit(tiny_bert, epochs=10, development=positive)
+    assert accuracy(classifier.predict(questions_of(positive)), positive) == 1
+    assert "collapsed" not in classifier.facts.notes
+    assert "collapsed" not in fit(tiny_bert, epochs=1, development=[]).facts.notes
+    assert fit(tiny_bert, epochs=10).facts.notes["collapsed"] is False
+
+
+@pytest.mark.parametrize(("answers", "seeds"), [([1, 1, 2], [7, 1007, 2007]), ([1, 1, 1], [7, 1007, 2007]), ([2], [7])])
+def test_a_collapsed_training_is_begun_again_with_another_seed(
+    fit: Fit,
+    tiny_bert: Path,
+    workplace: Callable[[str], Workplace],
+    monkeypatch: pytest.MonkeyPatch,
+    answers: list[int],
+    seeds: list[int],
+) -> None:
+    classes = iter(answers)
+    monkeypatch.setattr(train, "development_metrics", lambda output: judged(mcc=0.25, predicted_classes=next(classes)))
+    place = workplace("sst2")
+    told = fit(tiny_bert, epochs=1, seed=7, retry_collapsed=2, metric_for_best="mcc", place=place).facts
+    assert [attempt["seed"] for attempt in told.notes["attempts"]] == seeds
+    assert [attempt["collapsed"] for attempt in told.notes["attempts"]] == [number == 1 for number in answers]
+    assert {attempt["mcc"] for attempt in told.notes["attempts"]} == {0.25}
+    assert told.notes["collapsed"] is (answers[-1] == 1)
+    assert told.train_seconds == pytest.approx(sum(attempt["seconds"] for attempt in told.notes["attempts"]))
+    assert not (place.folder / "trainer").exists()
+
+
+def test_a_second_attempt_is_the_training_of_its_own_seed(
+    fit: Fit, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = fit(tiny_bert, epochs=2, seed=1007).predict(questions_of(DEVELOPMENT))
+    original, judgements = train.development_metrics, iter([True, True, False, False])
+    monkeypatch.setattr(
+        train, "development_metrics", lambda out: original(out) | ({"predicted_classes": 1} if next(judgements) else {})
+    )
+    assert fit(tiny_bert, epochs=2, seed=7, retry_collapsed=1).predict(questions_of(DEVELOPMENT)) == alone
+
+
+def test_a_retry_that_was_interrupted_is_gone_on_with(
+    fit: Fit, tiny_bert: Path, workplace: Callable[[str], Workplace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = workplace("sst2")
+    original, judgements = train.development_metrics, iter([1, 1, 2, 2, 2])
+    monkeypatch.setattr(
+        train, "development_metrics", lambda output: original(output) | {"predicted_classes": next(judgements)}
+    )
+
+    def pull_the_plug(phase: str, done: int, total: int) -> None:
+        heard.append(done)
+        if heard == [*range(1, 9), *range(1, 7)]:  # eight steps of the first attempt, six of the second
+            raise KeyboardInterrupt
+
+    heard: list[int] = []
+    with pytest.raises(KeyboardInterrupt):
+        fit(tiny_bert, seed=7, retry_collapsed=1, place=replace(place, progress=pull_the_plug))
+    resumed = fit(tiny_bert, seed=7, retry_collapsed=1, place=replace(place, upkeep=Upkeep(resume=True)))
+    assert [(one["seed"], one["collapsed"]) for one in resumed.facts.notes["attempts"]] == [(7, True), (1007, False)]
+    assert len(resumed.facts.history) == 2
+    monkeypatch.setattr(train, "development_metrics", original)
+    alone = fit(tiny_bert, seed=1007).predict(questions_of(DEVELOPMENT))
+    assert resumed.predict(questions_of(DEVELOPMENT)) == alone

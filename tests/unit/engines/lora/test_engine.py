@@ -23,7 +23,7 @@ from beatingbert.engines.lora.engine import Exam, LoraEngine
 from beatingbert.engines.lora.loss import AnswerLoss
 from beatingbert.engines.lora.settings import LoraSettings
 from beatingbert.engines.protocol import Workplace
-from beatingbert.errors import BeatingBertError, CheckpointError, SettingsError, TooFewExamplesError
+from beatingbert.errors import CheckpointError, SettingsError, TooFewExamplesError, TrainingError
 from beatingbert.tasks.example import Example
 from beatingbert.tasks.prediction import Prediction
 from tiny_tasks import blanks, entailment, questions_of, science, sentiment
@@ -351,7 +351,7 @@ def test_a_loss_that_is_no_number_stops_the_training_before_the_weights_are_none
     call = AnswerLoss.__call__
     monkeypatch.setattr(AnswerLoss, "__call__", lambda self, rows: call(self, rows) * float("nan"))
     place = workplace("sst2")
-    with pytest.raises(BeatingBertError, match=r"training loss became nan at step 1: lower --lr"):
+    with pytest.raises(TrainingError, match=r"training loss became nan at step 1: lower --lr"):
         fit(tiny_llama, place=place)
     assert list((place.folder / "adapter").iterdir()) == []
 
@@ -363,7 +363,7 @@ def test_a_device_that_runs_out_of_memory_is_told_with_the_way_out(
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(AnswerLoss, "__call__", full)
-    with pytest.raises(BeatingBertError, match=r"batch of 8; lower --batch_size .*or use --gradient_checkpointing"):
+    with pytest.raises(TrainingError, match=r"batch of 8; lower --batch_size .*or use --gradient_checkpointing"):
         fit(tiny_llama)
 
 
