@@ -7,6 +7,9 @@ by the engines. What is timed must return its answers to Python, which also make
 
 from __future__ import annotations
 
+import ctypes
+import gc
+import platform
 import random
 import sys
 import threading
@@ -188,6 +191,7 @@ class PeakMemory:
             raise RuntimeError("peak memory is already being measured; one phase at a time")
         try:
             self._device_start = _reset_device_peak()
+            _give_back_freed_memory()
             self._start = _resident_bytes()
             self._sampler = None if _reset_kernel_peak() else _Sampler()
         except BaseException:
@@ -236,6 +240,13 @@ def _resident_bytes() -> int:
     import psutil
 
     return int(psutil.Process().memory_info().rss)
+
+
+def _give_back_freed_memory() -> None:
+    """Return what earlier phases have freed to the system, where the C library is glibc: it is not this phase's."""
+    gc.collect()
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _reset_kernel_peak() -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from beatingbert.checkpoints.device import keep_freed_memory
 from beatingbert.errors import SettingsError, TooFewExamplesError
 from beatingbert.scoring import efficiency
 from beatingbert.scoring.efficiency import MIB, PeakMemory, Throughput, measure_latency, measure_throughput
@@ -116,6 +117,14 @@ def test_a_phase_does_not_answer_for_what_came_before_it(method: str) -> None:
     with PeakMemory() as peak:
         pass
     assert peak.result.process_mib - peak.result.process_at_start_mib < 32
+
+
+def test_memory_that_an_earlier_phase_has_freed_and_kept_is_none_of_the_next_ones(method: str) -> None:
+    keep_freed_memory()
+    hold_for_a_moment(128)
+    with PeakMemory() as peak:
+        hold_for_a_moment(64)
+    assert 55 <= peak.result.process_mib - peak.result.process_at_start_mib <= 100
 
 
 def test_a_phase_that_fails_still_tells_its_peak() -> None:
