@@ -224,9 +224,8 @@ class Scorer:
         ]
         places = sorted({place for place, _ in readings})
         row = {place: at for at, place in enumerate(places)}
-        hidden = self._packed.read(trees, prefix)
+        hidden = self._packed.read(trees, prefix, places)
         device = hidden.device
-        hidden = hidden[torch.tensor(places, device=device)]
         rows = torch.tensor([row[place] for place, _ in readings], device=device)
         values = self._output.logits(hidden[rows], torch.tensor([token for _, token in readings], device=device))
         exact = sorted(

@@ -49,6 +49,7 @@ class _Layout:
         gather: shape (trees * longest,), for each place of each tree the index of its token in the pack.
         scatter: shape (tokens,), the place of each token of the pack among the trees' places.
         seen: shape (trees, longest, longest), whether the token at a place sees that at another of its tree.
+        dtype: of the scores that the mask is added to.
         depths: shape (trees, longest), position of each token in its text.
         prefix: what every tree comes after.
         record: whether the keys and values are to be kept as a new prefix.
@@ -58,12 +59,17 @@ class _Layout:
     scatter: torch.Tensor
     seen: torch.Tensor
     depths: torch.Tensor
+    dtype: torch.dtype
     prefix: Prefix
     record: KeysValues | None = None
     masks: dict[int | None, torch.Tensor] = field(default_factory=dict)
 
     def mask(self, window: int | None) -> torch.Tensor:
-        """Shape (trees, 1, longest, prefix + longest): what may be seen, given a sliding window of so many tokens."""
+        """What may be seen, given a sliding window of so many tokens; made once for all layers.
+
+        Returns:
+            Shape (trees, 1, longest, prefix + longest), 0 where a token may be seen and minus infinity elsewhere.
+        """
         if window not in self.masks:
             count, longest = self.depths.shape
             length = len(self.prefix.tokens)
@@ -73,7 +79,8 @@ class _Layout:
                 places = torch.arange(length, device=self.seen.device).expand(count, length)
                 depths = torch.cat([places, self.depths], dim=-1)
                 mask = mask & (depths[:, None, :] > self.depths[:, :, None] - window)
-            self.masks[window] = mask[:, None]
+            hidden = torch.zeros(mask.shape, dtype=self.dtype, device=mask.device).masked_fill_(~mask, -torch.inf)
+            self.masks[window] = hidden[:, None]
         return self.masks[window]
 
 
@@ -138,7 +145,7 @@ def _capped(
     key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
     scores = query @ key.transpose(2, 3) * (scaling or query.shape[-1] ** -0.5)
     scores = softcap * torch.tanh(scores / softcap)
-    weights = scores.masked_fill(~mask, -torch.inf).softmax(dim=-1, dtype=torch.float32)
+    weights = (scores + mask).softmax(dim=-1, dtype=torch.float32)
     return weights.to(query.dtype) @ value
 
 
@@ -156,43 +163,78 @@ class PackedReader:
     def __init__(self, model: Any) -> None:
         self._model = model
         self._device = next(model.parameters()).device
+        self._last_mlp = _last_mlp(model)
 
     @torch.inference_mode()
     def read_prefix(self, tokens: Sequence[int]) -> Prefix:
         """Read tokens that many trees will come after."""
         chain = Tree(list(tokens), list(range(-1, len(tokens) - 1)), list(range(len(tokens))), trunk=len(tokens))
         layers: KeysValues = {}
-        self._forward([chain], Prefix(), record=layers)
+        self._forward([chain], Prefix(), [0], record=layers)
         return Prefix(
             tuple(tokens),
             {at: (key[:, :, : len(tokens)], value[:, :, : len(tokens)]) for at, (key, value) in layers.items()},
         )
 
     @torch.inference_mode()
-    def read(self, trees: Sequence[Tree], prefix: Prefix) -> torch.Tensor:
-        """The last hidden states of all trees' tokens, one tree after another, shape (tokens, width)."""
-        return self._forward(trees, prefix, record=None)[: sum(map(len, trees))]
+    def read(self, trees: Sequence[Tree], prefix: Prefix, places: Sequence[int]) -> torch.Tensor:
+        """The last hidden states at some places of all trees' tokens, one tree after another; shape (places, width)."""
+        return self._forward(trees, prefix, places, record=None)
 
-    def _forward(self, trees: Sequence[Tree], prefix: Prefix, *, record: KeysValues | None) -> torch.Tensor:
+    def _forward(
+        self, trees: Sequence[Tree], prefix: Prefix, places: Sequence[int], *, record: KeysValues | None
+    ) -> torch.Tensor:
         tokens = [token for tree in trees for token in tree.tokens]
         depths = [depth for tree in trees for depth in tree.depths]
         filling = -len(tokens) % ROUND_TO
         ids = torch.tensor([tokens + [0] * filling], device=self._device)
         positions = torch.tensor([depths + [0] * filling], device=self._device)
-        layout = _lay_out(trees, prefix, filling, self._device)
+        layout = _lay_out(trees, prefix, filling, self._device, self._model.dtype)
         layout.record = record
         before = self._model.config._attn_implementation
         self._model.set_attn_implementation(NAME)
         try:
-            with _using(layout):
+            rows = torch.tensor(places, device=self._device)
+            with _using(layout), _only_at(rows, self._last_mlp):
                 output = self._model.base_model(input_ids=ids, position_ids=positions, use_cache=False)
         finally:
             self._model.set_attn_implementation(before)
         hidden: torch.Tensor = output.last_hidden_state
-        return hidden[0]
+        return hidden[0, rows]
 
 
-def _lay_out(trees: Sequence[Tree], prefix: Prefix, filling: int, device: torch.device) -> _Layout:
+def _last_mlp(model: Any) -> torch.nn.Module | None:
+    """The last layer's feed-forward part, where it goes by the usual name."""
+    count = getattr(model.config.get_text_config(), "num_hidden_layers", None)
+    stacks = [one for one in model.base_model.modules() if isinstance(one, torch.nn.ModuleList) and len(one) == count]
+    found = getattr(stacks[0][-1], "mlp", None) if stacks else None
+    return found if isinstance(found, torch.nn.Module) else None
+
+
+@contextmanager
+def _only_at(rows: torch.Tensor, mlp: torch.nn.Module | None) -> Iterator[None]:
+    """Within it a feed-forward part answers for these tokens of the pack only, and 0 for the others.
+
+    In the last layer nobody asks for the others; it is two thirds of the layer.
+    """
+    if mlp is None:
+        yield
+        return
+    whole = mlp.forward
+
+    def forward(hidden: torch.Tensor) -> torch.Tensor:
+        answer = torch.zeros_like(hidden)
+        answer[:, rows] = whole(hidden[:, rows])
+        return answer
+
+    mlp.forward = forward
+    try:
+        yield
+    finally:
+        del mlp.forward  # the class's own is found again
+
+
+def _lay_out(trees: Sequence[Tree], prefix: Prefix, filling: int, device: torch.device, dtype: torch.dtype) -> _Layout:
     longest = max(map(len, trees))
     gather = torch.zeros((len(trees), longest), dtype=torch.long)
     depths = torch.zeros((len(trees), longest), dtype=torch.long)
@@ -214,5 +256,6 @@ def _lay_out(trees: Sequence[Tree], prefix: Prefix, filling: int, device: torch.
         scatter=torch.tensor(scatter, device=device),
         seen=seen.to(device),
         depths=depths.to(device),
+        dtype=dtype,
         prefix=prefix,
     )
