@@ -29,6 +29,7 @@ BATCH_SIZES = (1, 8, 32, 64)
 TASK = "beatingbert_rows"
 WARM_UP = 2  # questions
 SAMPLE = (8, 64)  # questions, fewest and most, on which batch sizes are tried; between them a quarter of all
+FINALISTS = 2  # batch sizes that answer everything, since so small a sample may mislead
 
 
 def missing() -> str | None:
@@ -72,12 +73,16 @@ class Harness:
         return f"lm-evaluation-harness {metadata.version('lm-eval')}, fp32"
 
     def answer(self, material: Material) -> Answers:
-        """Warm up, find the best batch size on a few questions, answer everything."""
+        """Warm up, find the two best batch sizes on a few questions, answer everything with both; the faster counts."""
         self.score(material, WARM_UP, 1)
         count = max(SAMPLE[0], min(SAMPLE[1], len(material.asked) // 4))
         tried = {size: self.score(material, count, size)[0] for size in self._sizes(material, count)}
-        best = min(tried, key=tried.__getitem__)
-        seconds, found = self.score(material, len(material.asked), best)
+        runs = {
+            size: self.score(material, len(material.asked), size)
+            for size in sorted(tried, key=tried.__getitem__)[:FINALISTS]
+        }
+        best = min(runs, key=lambda size: runs[size][0])
+        seconds, found = runs[best]
         return Answers(
             seconds=seconds,
             labels=most_likely(material, found),
