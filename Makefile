@@ -24,7 +24,7 @@ lint: setup  ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: setup  ## speed against the peers, written to docs/PERFORMANCE.md; a quarter of an hour
+bench: setup  ## speed against the peers, written to docs/PERFORMANCE.md; under half an hour
 	$(BIN)/python benchmarks/run.py --write
 
 clean:  ## remove the environment; downloaded weights stay in the user's cache
