@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from transformers import PrefixConstrainedLogitsProcessor, StoppingCriteria
 
-from beatingbert.engines.llm.likelihood import choose_max_tokens
-from beatingbert.engines.llm.reply import ConstrainedReply, FreeReply, Reply, Written, split_answers
+from beatingbert.engines.llm.likelihood import choose_max_tokens, split_answers
+from beatingbert.engines.llm.reply import ConstrainedReply, FreeReply, Reply, Written
 from beatingbert.engines.llm.sampling import GumbelNoise, open_stream
 from beatingbert.engines.llm.wording import Asked
 from beatingbert.errors import BeatingBertError

@@ -57,6 +57,17 @@ def split_at_boundary(prompt: Sequence[int], whole: Sequence[Sequence[int]]) -> 
     return min(shared, min(map(len, whole)) - 1)
 
 
+def split_answers(asked: Asked, tokenizer: Any) -> tuple[list[int], dict[str, list[int]]]:
+    """The prompt's ids up to where the labels' words begin, and each label's ids from there.
+
+    Prompt and label are tokenised together, since a tokenizer may split the two otherwise than either alone.
+    """
+    texts = [asked.text, *(asked.text + answer for answer in asked.answers.values())]
+    prompt, *whole = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+    shared = split_at_boundary(prompt, whole)
+    return prompt[:shared], {label: ids[shared:] for label, ids in zip(asked.answers, whole, strict=True)}
+
+
 class Scorer:
     """Scores labels with one model.
 
@@ -140,14 +151,12 @@ class Scorer:
     def _tree(self, one: Asked) -> Tree:
         if one.contexts:
             return self._tree_of_contexts(one)
-        texts = [one.text, *(one.text + answer for answer in one.answers.values())]
-        prompt, *whole = self._tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
-        shared = split_at_boundary(prompt, whole)
-        context = [*self._bos, *prompt[:shared]]
+        prompt, own = split_answers(one, self._tokenizer)
+        context = [*self._bos, *prompt]
         if not context:
             raise BeatingBertError(f"nothing comes before the first scored token of the prompt {one.text!r}")
-        tree = grow(context, [ids[shared:] for ids in whole])
-        self._check_window(tree, len(context), max(map(len, whole)) - shared, one.text)
+        tree = grow(context, list(own.values()))
+        self._check_window(tree, len(context), max(map(len, own.values())), one.text)
         return tree
 
     def _tree_of_contexts(self, one: Asked) -> Tree:

@@ -11,8 +11,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from beatingbert.engines.llm.likelihood import split_at_boundary
-from beatingbert.engines.llm.wording import Asked
 from beatingbert.prompts.letters import is_letter_settled, parse_letter
 from beatingbert.prompts.parse import is_settled, parse_reply
 
@@ -171,14 +169,3 @@ def grow_branches(tokens: Mapping[str, Sequence[int]]) -> Branch:
             here.labels.append(label)
         here.ending = label
     return root
-
-
-def split_answers(asked: Asked, tokenizer: Any) -> tuple[list[int], dict[str, list[int]]]:
-    """The prompt's ids up to where the labels' words begin, and each label's ids from there.
-
-    Prompt and label are tokenised together, as for likelihoods: see `split_at_boundary`.
-    """
-    texts = [asked.text, *(asked.text + answer for answer in asked.answers.values())]
-    prompt, *whole = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
-    shared = split_at_boundary(prompt, whole)
-    return prompt[:shared], {label: ids[shared:] for label, ids in zip(asked.answers, whole, strict=True)}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from beatingbert.engines.llm.likelihood import split_at_boundary
+from beatingbert.engines.llm.likelihood import split_answers
 from beatingbert.engines.llm.wording import Asked, Wording
 from beatingbert.tasks.example import Example
 
@@ -46,12 +46,7 @@ def encode(tokenizer: Any, wording: Wording, examples: Sequence[Example]) -> lis
 
 def _split(tokenizer: Any, asked: Asked, label: str) -> tuple[list[int], list[int]]:
     """The ids before the answer and the answer's own, parted where the scorer parts them."""
-    if asked.contexts:
-        before, answers = asked.contexts[label], [asked.answers[label]]
-    else:  # the boundary is the same for all labels
-        before, answers = asked.text, list(asked.answers.values())
-    texts = [before, *(before + answer for answer in answers)]
-    prompt, *whole = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
-    end = split_at_boundary(prompt, whole)
-    gold = whole[0 if asked.contexts else list(asked.answers).index(label)]
-    return gold[:end], gold[end:]
+    if asked.contexts:  # each label has a prompt and a boundary of its own
+        asked = Asked(asked.contexts[label], {label: asked.answers[label]}, asked.lost_tokens)
+    context, answers = split_answers(asked, tokenizer)
+    return context, answers[label]

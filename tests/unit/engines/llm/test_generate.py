@@ -12,7 +12,8 @@ from scipy import stats
 from transformers import GenerationConfig
 
 from beatingbert.engines.llm.generate import Writer, drop_decoding_habits
-from beatingbert.engines.llm.reply import Written, split_answers
+from beatingbert.engines.llm.likelihood import split_answers
+from beatingbert.engines.llm.reply import Written
 from beatingbert.engines.llm.wording import Asked
 from beatingbert.errors import BeatingBertError
 from beatingbert.prompts.parse import parse_reply

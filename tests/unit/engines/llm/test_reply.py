@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from beatingbert.engines.llm.reply import ConstrainedReply, FreeReply, Written, split_answers
+from beatingbert.engines.llm.likelihood import split_answers
+from beatingbert.engines.llm.reply import ConstrainedReply, FreeReply, Written
 from beatingbert.prompts.parse import parse_reply
 from engines.llm.asking import ask, load
 
