@@ -10,7 +10,7 @@ import torch
 from beatingbert.checkpoints.reference import resolve
 from benchmarks.answers import Answers, Material, agreement, largest_difference
 from benchmarks.material import Place, prepare
-from benchmarks.ours import DTYPES, Ours, forget, load_model, load_tokenizer
+from benchmarks.ours import DTYPES, Ours, forget, load_model, load_tokenizer, quicken
 from benchmarks.work import SMOLLM2, Figure, Work
 
 WORK = Work(name="SmolLM2 zero-shot SST-2", checkpoint=SMOLLM2, task="sst2", shots=0, peer="itself", targets={})
@@ -30,7 +30,7 @@ def bench_invariance(place: Place, tell: Callable[[str], None]) -> Iterator[Figu
     tokenizer = load_tokenizer(folder)
     for precision in DTYPES:
         tell(f"do answers depend on the batch, {precision}")
-        model = load_model(folder, precision, place.device)
+        model = quicken(load_model(folder, precision, place.device))
         material = prepare(WORK, place, tokenizer, model.config.model_type)
         default = Ours(model, tokenizer, material).answer()
         for share in (True, False):

@@ -94,12 +94,12 @@ def _score_here(*, questions: int, tiny: bool, precision: str, max_tokens: int |
     from beatingbert.engines.llm.likelihood import Scorer
     from beatingbert.engines.llm.wording import Asked
     from beatingbert.scoring.efficiency import PeakMemory
-    from benchmarks.ours import load_model, load_tokenizer
+    from benchmarks.ours import load_model, load_tokenizer, quicken
 
     set_threads()
     folder = resolve(SMOLLM2).path
     tokenizer = load_tokenizer(folder)
-    model = _tiny_model(len(tokenizer)) if tiny else load_model(folder, precision, "cpu")
+    model = quicken(_tiny_model(len(tokenizer)) if tiny else load_model(folder, precision, "cpu"))
     opening = "Classify the sentiment of the movie review.\n\nReview:"
     answers = {"negative": " negative", "positive": " positive"}
     asked = [Asked(f"{opening} film number {at} was moving\nSentiment:", answers, 0) for at in range(questions)]

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from beatingbert.engines import onednn
 from beatingbert.engines.hush import hushed
 from beatingbert.engines.llm.generate import drop_decoding_habits
 from beatingbert.engines.llm.likelihood import Scorer
@@ -25,11 +26,18 @@ def load_tokenizer(folder: Path) -> Any:
 
 
 def load_model(folder: Path, precision: str, device: str) -> Any:
-    """The checkpoint in evaluation mode, ready to score and to write."""
+    """The checkpoint in evaluation mode, ready to score and to write, as transformers loads it."""
     with hushed():
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=DTYPES[precision])
     drop_decoding_habits(model)
     return model.to(device).eval()
+
+
+def quicken(model: Any) -> Any:
+    """The same model as the llm engine has it answer."""
+    if onednn.pays(model.device.type):
+        onednn.pack(model)
+    return model
 
 
 class Ours:

@@ -20,7 +20,7 @@ from beatingbert.cli.console import quiet_libraries
 from benchmarks import generation, harness, llamacpp, vllm
 from benchmarks.answers import Answers, Material, Peer, PeerFactory, agreement, largest_difference
 from benchmarks.material import Place, prepare
-from benchmarks.ours import Ours, forget, load_model, load_tokenizer
+from benchmarks.ours import Ours, forget, load_model, load_tokenizer, quicken
 from benchmarks.work import EXACT, Figure, Work
 
 PEERS: dict[str, PeerFactory] = {"harness": harness, "generation": generation, "llama.cpp": llamacpp, "vllm": vllm}
@@ -78,7 +78,7 @@ class Shelf:
     def model(self, precision: str) -> Any:
         """Our model."""
         if precision not in self._models:
-            self._models[precision] = load_model(self._folder, precision, self._device)
+            self._models[precision] = quicken(load_model(self._folder, precision, self._device))
         return self._models[precision]
 
     def ask_peer(self, kind: str, material: Material) -> tuple[str, Answers]:

@@ -14,6 +14,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from beatingbert.engines.attention import mix
 from beatingbert.engines.dropout import drop
 
 NAME = "beatingbert_dropout"
@@ -39,19 +40,19 @@ def attend(
     scaling: float | None = None,
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Attention of one layer; called by transformers. Without dropout it is torch's own."""
+    """Attention of one layer; called by transformers. What it is not made for goes to transformers' own way."""
     causal = options.get("is_causal", getattr(module, "is_causal", False)) and attention_mask is None
-    if not 0 < dropout < 1 or query.device.type != "cpu" or key.shape[1] != query.shape[1] or causal:
+    if query.device.type != "cpu" or causal:
         found: tuple[torch.Tensor, None] = sdpa_attention_forward(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **options
         )
         return found
-    scores = query @ key.transpose(2, 3) * (scaling or query.shape[-1] ** -0.5)
-    if attention_mask is not None:
-        hidden = attention_mask.dtype == torch.bool
-        scores = scores.masked_fill(~attention_mask, -torch.inf) if hidden else scores + attention_mask
-    weights = scores.softmax(dim=-1, dtype=torch.float32).to(value.dtype)
-    mixed = drop(weights, dropout) @ value
+    if attention_mask is not None and attention_mask.dtype == torch.bool:
+        hidden = torch.zeros(attention_mask.shape, dtype=query.dtype)
+        # Not infinity: a place that only fills a row up may see nothing at all, and must not become NaN.
+        attention_mask = hidden.masked_fill_(~attention_mask, torch.finfo(query.dtype).min / 2)
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    mixed = mix(query, key, value, attention_mask, scale=scale, dropout=dropout)
     return mixed.transpose(1, 2).contiguous(), None
 
 

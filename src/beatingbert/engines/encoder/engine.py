@@ -19,6 +19,7 @@ from transformers.models.auto.modeling_auto import (
 
 from beatingbert.checkpoints.device import best_device, choose_precision, keep_freed_memory, set_threads
 from beatingbert.checkpoints.reference import Checkpoint, resolve
+from beatingbert.engines import onednn
 from beatingbert.engines.encoder import company
 from beatingbert.engines.encoder.batches import Encoded, encode, pad
 from beatingbert.engines.encoder.checkpoints import (
@@ -30,6 +31,7 @@ from beatingbert.engines.encoder.checkpoints import (
     read_ended,
     write_whole,
 )
+from beatingbert.engines.encoder.dropout import quicken
 from beatingbert.engines.encoder.heads import judge_head, with_new_head
 from beatingbert.engines.encoder.reporting import require_reporter
 from beatingbert.engines.encoder.settings import EncoderSettings
@@ -45,6 +47,7 @@ logger = logging.getLogger("beatingbert.engines.encoder")
 
 VERSION = 2  # the order of the rows is a matter of seed and epoch alone; dropout draws otherwise
 SEED_STEP = 1000  # between the seeds of one training and the next, where one has collapsed
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 PREDICT_BATCH = 64  # questions per forward pass when answering; sorted by length, so little of it is padding
 
 
@@ -74,7 +77,7 @@ class EncoderEngine:
                 break
             self._begin_again(attempts)
         self._end(classifier, attempts)
-        return classifier
+        return classifier.made_to_answer()
 
     @property
     def _models(self) -> Path:
@@ -186,7 +189,7 @@ class EncoderEngine:
         facts.checkpoint, facts.disk_bytes = _described(checkpoint), checkpoint.disk_bytes
         facts.history, facts.train_seconds = ended["history"], ended["train_seconds"]
         facts.notes |= ended["notes"] | {"resumed": True}
-        return classifier
+        return classifier.made_to_answer()
 
     def _load_trained(self, folder: Path) -> EncoderClassifier:
         config_file = folder / "config.json"
@@ -201,7 +204,8 @@ class EncoderEngine:
                 f"--model_path {str(folder)!r} is a {architectures[0]}, but task {self._workplace.task.name!r} needs a "
                 f"model with a trained head (...{head}); train one with --mode train and give its best_model folder"
             )
-        return self._load(resolve(str(folder), progress=self._workplace.progress), training=False)
+        trained = resolve(str(folder), progress=self._workplace.progress)
+        return self._load(trained, training=False).made_to_answer()
 
     def _load(self, checkpoint: Checkpoint, *, training: bool) -> EncoderClassifier:
         task = self._workplace.task
@@ -297,6 +301,13 @@ class EncoderClassifier:
         self._max_length = max_length
         self._workplace = workplace
 
+    def made_to_answer(self) -> EncoderClassifier:
+        """The same, its layers packed where that is faster; the model cannot be trained any more."""
+        quicken(self.model)
+        if onednn.pays(self.facts.device):
+            onednn.pack(self.model, DTYPES[self.facts.precision])
+        return self
+
     def label_number(self, example: Example) -> int:
         """The number that stands for the example's label."""
         return self._task.labels.index(example.label) if self._task.labels else int(example.label)
@@ -320,14 +331,14 @@ class EncoderClassifier:
         encoded = self._encode(questions)
         order = sorted(range(len(encoded)), key=lambda at: -encoded[at].length)
         device = next(self.model.parameters()).device
-        dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.facts.precision)
+        dtype = DTYPES[self.facts.precision]
         self.model.eval()
         answers: dict[int, Prediction] = {}
         for start in range(0, len(order), PREDICT_BATCH):
             chosen = order[start : start + PREDICT_BATCH]
             batch = pad([encoded[at] for at in chosen], pad_id=self.pad_id, choice=self._task.shape is Shape.CHOICE)
             inputs = {name: tensor.to(device) for name, tensor in batch.items()}
-            with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
+            with torch.autocast(device.type, dtype=dtype, enabled=dtype is not torch.float32):
                 logits = masked_logits(self.model, inputs)
             rows = torch.softmax(logits.float(), dim=-1).tolist()
             for at, row in zip(chosen, rows, strict=True):

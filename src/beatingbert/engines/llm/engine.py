@@ -13,6 +13,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
 from beatingbert.checkpoints.device import best_device, choose_precision, keep_freed_memory, set_threads
 from beatingbert.checkpoints.reference import Checkpoint, resolve
+from beatingbert.engines import onednn
 from beatingbert.engines.hush import hushed
 from beatingbert.engines.llm.calibration import (
     Calibration,
@@ -29,7 +30,7 @@ from beatingbert.engines.llm.window import window
 from beatingbert.engines.llm.wording import Asked, Wording, opening_tokens, wants_chat
 from beatingbert.engines.protocol import EngineFacts, Workplace
 from beatingbert.errors import CheckpointError
-from beatingbert.prompts.demonstrations import draw_demonstrations
+from beatingbert.prompts.demonstrations import Demonstrations, draw_demonstrations
 from beatingbert.prompts.template import Template, load_template
 from beatingbert.tasks.example import Example, Question
 from beatingbert.tasks.prediction import Prediction
@@ -51,6 +52,21 @@ class LlmEngine:
 
     def fit(self, train: Sequence[Example], *, development: Sequence[Example], seed: int) -> LlmClassifier:
         """Draw demonstrations from `train` (none for zero-shot), load the model and calibrate it where asked to."""
+        settings, task = self._settings, self._workplace.task
+        classifier, demonstrations = self.prepare(train, seed=seed, only_to_answer=True)
+        if settings.calibration != "none":
+            shown = demonstrations.shown
+            classifier.calibrate(
+                questions_to_estimate_on(
+                    settings.calibration, task, train=train, development=development, shown=shown, seed=seed
+                )
+            )
+        return classifier
+
+    def prepare(
+        self, train: Sequence[Example], *, seed: int, only_to_answer: bool
+    ) -> tuple[LlmClassifier, Demonstrations]:
+        """The model, without calibration, and what is shown to it; one that is to answer only cannot be trained."""
         settings, task = self._settings, self._workplace.task
         check_choice_settings(task, settings.choice_by, settings.normalise_by)
         template = in_form(load_template(task, self._workplace.prompt_dir), settings)
@@ -98,15 +114,9 @@ class LlmEngine:
                 "demonstrations": [example.question.id for example in demonstrations.shown],
             },
         )
-        classifier = LlmClassifier(model, tokenizer, wording, settings, facts, self._workplace, seed)
-        if settings.calibration != "none":
-            shown = demonstrations.shown
-            classifier.calibrate(
-                questions_to_estimate_on(
-                    settings.calibration, task, train=train, development=development, shown=shown, seed=seed
-                )
-            )
-        return classifier
+        if only_to_answer and onednn.pays(device):
+            onednn.pack(model)
+        return LlmClassifier(model, tokenizer, wording, settings, facts, self._workplace, seed), demonstrations
 
 
 def in_form(template: Template, settings: LLMSettings) -> Template:

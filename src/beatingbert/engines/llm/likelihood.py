@@ -224,6 +224,7 @@ class Scorer:
         self.max_tokens //= 2
         torch.cuda.empty_cache()
 
+    @torch.inference_mode()
     def _score(self, trees: Sequence[Tree], prefix: Prefix) -> list[list[float]]:
         if self._packed is None:
             return self._padded.score(trees)

@@ -6,6 +6,8 @@ from typing import Any
 
 import torch
 
+from beatingbert.engines import onednn
+
 BLOCK = 32_768  # vocabulary entries at a time, so that memory does not grow with the vocabulary
 
 
@@ -43,7 +45,7 @@ class OutputLayer:
         total = torch.full(hidden.shape[:1], -torch.inf, device=hidden.device)
         for start in range(0, len(self._weight), BLOCK):
             bias = None if self._bias is None else self._bias[start : start + BLOCK]
-            block = torch.nn.functional.linear(hidden, self._weight[start : start + BLOCK], bias)
+            block = onednn.linear(hidden, self._weight[start : start + BLOCK], bias)
             total = torch.logaddexp(total, torch.logsumexp(self._finish(block.float()), dim=-1))
         return total
 

@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from transformers import AttentionInterface, AttentionMaskInterface
 
+from beatingbert.engines.attention import mix
 from beatingbert.engines.llm.tree import Tree
 
 NAME = "beatingbert_packed"
@@ -34,7 +35,7 @@ class Prefix:
 
     Attributes:
         tokens: their ids.
-        layers: layer to its keys and values, each of shape (1, key heads, tokens, width).
+        layers: layer to its keys and values, each of shape (tokens, key heads, width).
     """
 
     tokens: tuple[int, ...] = ()
@@ -46,7 +47,7 @@ class _Layout:
     """Where the tokens of one pack lie.
 
     Attributes:
-        gather: shape (trees * longest,), for each place of each tree the index of its token in the pack.
+        gather: shape (trees, longest), for each place of each tree the index of its token in the pack.
         scatter: shape (tokens,), the place of each token of the pack among the trees' places.
         seen: shape (trees, longest, longest), whether the token at a place sees that at another of its tree.
         dtype: of the scores that the mask is added to.
@@ -63,6 +64,27 @@ class _Layout:
     prefix: Prefix
     record: KeysValues | None = None
     masks: dict[int | None, torch.Tensor] = field(default_factory=dict)
+    routes: dict[tuple[int, int], tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = field(default_factory=dict)
+
+    def route(self, heads: int, key_heads: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Where each token's row of each head goes, so that rows move once, straight to where they are needed.
+
+        Returns:
+            For queries, shape (trees * heads * longest,), indices into rows ordered by token, then head; for keys and
+            values, (trees * key heads * (prefix + longest),), the same with the prefix's rows before the pack's; and
+            back, (tokens * heads,), indices into rows ordered by tree, head, place.
+        """
+        if (heads, key_heads) not in self.routes:
+            device, longest, length = self.gather.device, self.gather.shape[1], len(self.prefix.tokens)
+            before = torch.arange(length, device=device).expand(len(self.gather), length)
+            seen = torch.cat([before, self.gather + length], dim=1)
+            own, others = torch.arange(heads, device=device), torch.arange(key_heads, device=device)
+            there = self.gather[:, None, :] * heads + own[:, None]
+            keys = seen[:, None, :] * key_heads + others[:, None]
+            tree, place = self.scatter // longest, self.scatter % longest
+            back = (tree[:, None] * heads + own) * longest + place[:, None]
+            self.routes[heads, key_heads] = there.flatten(), keys.flatten(), back.flatten()
+        return self.routes[heads, key_heads]
 
     def mask(self, window: int | None) -> torch.Tensor:
         """What may be seen, given a sliding window of so many tokens; made once for all layers.
@@ -110,43 +132,24 @@ def _attend(
 ) -> tuple[torch.Tensor, None]:
     """Attention of one layer over a pack; called by transformers with one row of shape (1, heads, tokens, width)."""
     layout = _layouts[-1]
+    (heads, tokens, width), key_heads = query.shape[1:], key.shape[1]
+    query, key, value = (tensor[0].transpose(0, 1) for tensor in (query, key, value))  # token, head, width
     if layout.record is not None:
         layout.record[module.layer_idx] = (key, value)
-    count, longest = layout.depths.shape
-    query, key, value = (
-        tensor[0].index_select(1, layout.gather).unflatten(1, (count, longest)).transpose(0, 1)
-        for tensor in (query, key, value)
-    )
     if layout.prefix.tokens:
-        before = [kept.expand(count, -1, -1, -1) for kept in layout.prefix.layers[module.layer_idx]]
-        key, value = torch.cat([before[0], key], dim=2), torch.cat([before[1], value], dim=2)
-    mask = layout.mask(sliding_window)
-    if softcap is None:
-        grouped = query.shape[1] != key.shape[1]
-        mixed = torch.nn.functional.scaled_dot_product_attention(
-            query, key, value, attn_mask=mask, scale=scaling, enable_gqa=grouped
-        )
-    else:
-        mixed = _capped(query, key, value, mask, scaling, softcap)
-    flat = mixed.transpose(1, 2).flatten(0, 1).index_select(0, layout.scatter)
-    return flat[None], None
-
-
-def _capped(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    mask: torch.Tensor,
-    scaling: float | None,
-    softcap: float,
-) -> torch.Tensor:
-    """Attention whose scores are bent towards +-softcap before the softmax, as in Gemma 2."""
-    groups = query.shape[1] // key.shape[1]
-    key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
-    scores = query @ key.transpose(2, 3) * (scaling or query.shape[-1] ** -0.5)
-    scores = softcap * torch.tanh(scores / softcap)
-    weights = (scores + mask).softmax(dim=-1, dtype=torch.float32)
-    return weights.to(query.dtype) @ value
+        before = layout.prefix.layers[module.layer_idx]
+        key, value = torch.cat([before[0], key]), torch.cat([before[1], value])
+    there, keys, back = layout.route(heads, key_heads)
+    count, longest = layout.depths.shape
+    query = query.reshape(-1, width).index_select(0, there).view(count, heads, longest, width)
+    key, value = (
+        rows.reshape(-1, rows.shape[-1]).index_select(0, keys).view(count, key_heads, -1, rows.shape[-1])
+        for rows in (key, value)
+    )
+    scale = width**-0.5 if scaling is None else scaling
+    mixed = mix(query, key, value, layout.mask(sliding_window), scale=scale, softcap=softcap)
+    flat = mixed.reshape(-1, mixed.shape[-1]).index_select(0, back)
+    return flat.view(1, tokens, heads, -1), None
 
 
 AttentionInterface.register(NAME, _attend)
@@ -173,7 +176,7 @@ class PackedReader:
         self._forward([chain], Prefix(), [0], record=layers)
         return Prefix(
             tuple(tokens),
-            {at: (key[:, :, : len(tokens)], value[:, :, : len(tokens)]) for at, (key, value) in layers.items()},
+            {at: (key[: len(tokens)], value[: len(tokens)]) for at, (key, value) in layers.items()},
         )
 
     @torch.inference_mode()
@@ -252,7 +255,7 @@ def _lay_out(trees: Sequence[Tree], prefix: Prefix, filling: int, device: torch.
         start += len(tree)
     scatter += [0] * filling  # tokens that only fill up the shape may be given any answer
     return _Layout(
-        gather=gather.flatten().to(device),
+        gather=gather.to(device),
         scatter=torch.tensor(scatter, device=device),
         seen=seen.to(device),
         depths=depths.to(device),

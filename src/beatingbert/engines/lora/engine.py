@@ -1,8 +1,9 @@
 """The lora engine: a causal language model that is adapted on train and asked zero-shot, by the llm engine's own code.
 
 It answers with the adapters beside the weights, not folded into them: weights in bf16 lie on a grid, and what part of
-an update is smaller than half its step would be lost (docs/LOG.md). So the model that is scored on the development
-part, the one that answers and the one that `adapter` brings back are the same to the last bit.
+an update is smaller than half its step would be lost (docs/LOG.md). So the model that answers and the one that
+`adapter` brings back are the same to the last bit. So is the one that is scored on the development part, but for the
+order in which products are summed where answering has a faster way than training (`onednn.pays`).
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from typing import Any
 from peft import PeftModel
 
 from beatingbert.checkpoints.reference import resolve
+from beatingbert.engines import onednn
 from beatingbert.engines.llm.engine import LlmClassifier, LlmEngine
 from beatingbert.engines.lora.folder import WEIGHTS, load_adapter, save_adapter, write_checkpoint
-from beatingbert.engines.lora.layers import adapt, adapted_names, folded, settle
+from beatingbert.engines.lora.layers import adapt, adapted_names, factors, folded, settle
 from beatingbert.engines.lora.rows import encode
 from beatingbert.engines.lora.settings import LoraSettings
 from beatingbert.engines.lora.train import train_adapter
@@ -42,7 +44,7 @@ class LoraEngine:
         settings, task = self._settings, self._workplace.task
         if settings.adapter is None and task.labels and len({example.label for example in train}) < 2:
             raise TooFewExamplesError(f"training needs at least two labels in train, got {len(train)} rows of one")
-        plain = LlmEngine(settings.asking(), self._workplace).fit([], development=[], seed=seed)
+        plain, _ = LlmEngine(settings.asking(), self._workplace).prepare([], seed=seed, only_to_answer=False)
         exam = Exam(plain, settings, self._workplace, development, seed)
         if settings.adapter is None:
             model, folder = self._train(plain, exam, train, seed)
@@ -57,6 +59,8 @@ class LoraEngine:
         if settings.merge:
             plain.facts.notes["merged_model"] = self._merge(plain, exam, model)
         settle(model)
+        if onednn.pays(plain.facts.device):
+            onednn.pack(model, but=factors(model))
         return exam.candidate(model.get_base_model(), plain.facts, self._workplace)
 
     def _train(self, plain: LlmClassifier, exam: Exam, train: Sequence[Example], seed: int) -> tuple[PeftModel, Path]:

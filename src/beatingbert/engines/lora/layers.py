@@ -106,6 +106,17 @@ def adapted_names(model: PeftModel) -> list[str]:
     return sorted({name.rpartition(".")[2] for name, module in model.named_modules() if isinstance(module, LoraLayer)})
 
 
+def factors(model: PeftModel) -> list[torch.nn.Module]:
+    """The adapters' own small layers, two for each adapted one."""
+    return [
+        factor
+        for layer in model.modules()
+        if isinstance(layer, LoraLayer)
+        for pair in (layer.lora_A, layer.lora_B)
+        for factor in pair.values()
+    ]
+
+
 def settle(model: PeftModel) -> None:
     """Give the factors the format that the model computes in, once instead of in each pass; no answer changes a bit.
 

@@ -22,10 +22,10 @@ from typing import Any
 import torch
 from transformers import AttentionInterface, AttentionMaskInterface
 
+from beatingbert.engines.attention import mix
 from beatingbert.engines.lora.rows import Row
 
 NAME = "beatingbert_shared_beginning"
-LONGEST_PLAIN = 128  # tokens; see `_mix`
 
 
 @dataclass(slots=True)
@@ -58,18 +58,20 @@ class Pack:
         tensors = ("ids", "positions", "gather", "scatter", "read_at", "targets")
         return replace(self, masks={}, **{name: getattr(self, name).to(device) for name in tensors})
 
-    def mask(self, window: int | None) -> tuple[torch.Tensor, torch.Tensor]:
-        """What may be seen, given a sliding window of so many tokens.
+    def mask(self, window: int | None, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+        """What may be seen, given a sliding window of so many tokens: 0, and minus infinity for what may not.
 
         Returns:
-            For the common beginning, shape (shared, shared), and for what comes after it, (longest, shared + longest).
+            For the common beginning, shape (1, 1, shared, shared), and for what comes after it,
+            (1, 1, longest, shared + longest).
         """
         if window not in self.masks:
             whole = self.shared + self.gather.shape[1]
             seen = torch.ones((whole, whole), dtype=torch.bool, device=self.ids.device).tril_()
             if window is not None:
                 seen = seen.triu_(1 - window)
-            self.masks[window] = seen[: self.shared, : self.shared], seen[self.shared :]
+            hidden = torch.zeros((1, 1, whole, whole), dtype=dtype, device=seen.device).masked_fill_(~seen, -torch.inf)
+            self.masks[window] = hidden[:, :, : self.shared, : self.shared], hidden[:, :, self.shared :]
         return self.masks[window]
 
 
@@ -154,7 +156,7 @@ def _attend(
     """Attention of one layer over a pack; called by transformers with one row of shape (1, heads, tokens, width)."""
     pack = _current[0]
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    of_shared, of_rests = pack.mask(sliding_window)
+    of_shared, of_rests = pack.mask(sliding_window, query.dtype)
     count = pack.examples
     own = [
         tensor[0].index_select(1, pack.gather.flatten()).unflatten(1, (count, -1)).transpose(0, 1)
@@ -164,44 +166,13 @@ def _attend(
         torch.cat([whole[:, :, : pack.shared].expand(count, -1, -1, -1), after], dim=2)
         for whole, after in ((key, own[1]), (value, own[2]))
     )
-    mixed = _mix(own[0], keys, values, of_rests, scale, softcap, dropout)
+    mixed = mix(own[0], keys, values, of_rests, scale=scale, softcap=softcap, dropout=dropout)
     flat = mixed.transpose(1, 2).flatten(0, 1).index_select(0, pack.scatter)
     if pack.shared:
         query, key, value = (tensor[:, :, : pack.shared] for tensor in (query, key, value))
-        first = _mix(query, key, value, of_shared, scale, softcap, dropout)
+        first = mix(query, key, value, of_shared, scale=scale, softcap=softcap, dropout=dropout)
         flat = torch.cat([first[0].transpose(0, 1), flat])
     return flat[None], None
-
-
-def _mix(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    mask: torch.Tensor,
-    scale: float,
-    softcap: float | None,
-    dropout: float,
-) -> torch.Tensor:
-    """Attention of queries (rows, heads, tokens, width) over keys and values of perhaps fewer heads.
-
-    Short rows by plain products: on a processor the gradient of torch's fused attention takes four times as long for 20
-    tokens and as long for 200. Long ones by the fused attention, whose memory does not grow with the square of length.
-    """
-    rows, heads, tokens, width = query.shape
-    groups = heads // key.shape[1]
-    if tokens > LONGEST_PLAIN and softcap is None:
-        key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
-        return torch.nn.functional.scaled_dot_product_attention(
-            query, key, value, attn_mask=mask, scale=scale, dropout_p=dropout
-        )
-    grouped = query.reshape(rows, key.shape[1], groups * tokens, width) * scale
-    scores = (grouped @ key.transpose(2, 3)).view(rows, key.shape[1], groups, tokens, -1)
-    if softcap is not None:
-        scores = softcap * torch.tanh(scores / softcap)
-    weights = scores.masked_fill(~mask, -torch.inf).softmax(dim=-1, dtype=torch.float32).to(value.dtype)
-    if dropout:
-        weights = torch.nn.functional.dropout(weights, dropout)
-    return (weights.flatten(2, 3) @ value).view(rows, heads, tokens, width)
 
 
 AttentionInterface.register(NAME, _attend)

@@ -55,9 +55,9 @@ def test_what_is_saved_on_the_way_is_the_whole_model(tiny_bert: Path, tmp_path: 
     halfway = load(tmp_path)
     assert halfway.get_input_embeddings().num_embeddings == rows
     ids = torch.tensor(BATCHES[0])
-    assert torch.equal(halfway(ids).logits, model(ids).logits)
+    torch.testing.assert_close(halfway(ids).logits, model(ids).logits, rtol=1e-5, atol=1e-6)
     train(model, epochs=1)  # goes on as if nothing had been saved
-    assert not torch.equal(halfway(ids).logits, model(ids).logits)
+    assert not torch.allclose(halfway(ids).logits, model(ids).logits, rtol=1e-3, atol=1e-4)
 
 
 def test_padding_stays_without_gradient(tiny_bert: Path) -> None:

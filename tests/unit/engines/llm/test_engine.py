@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from beatingbert.checkpoints import device
+from beatingbert.engines import onednn
 from beatingbert.engines.llm.engine import LlmClassifier, LlmEngine
 from beatingbert.engines.llm.settings import LLMSettings
 from beatingbert.engines.protocol import Workplace
@@ -63,6 +64,19 @@ def test_answers_follow_from_the_prompts_that_are_kept(fit: Fit, checkpoint: Pat
         assert one.label == max(one.log_likelihoods, key=one.log_likelihoods.__getitem__)
         softmax = torch.softmax(torch.tensor(list(one.log_likelihoods.values()), dtype=torch.float64), dim=0).tolist()
         assert list(one.probabilities.values()) == pytest.approx(softmax)
+
+
+def test_layers_are_packed_where_the_processor_likes_it_and_the_scores_stay(
+    fit: Fit, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = []
+    for pays in (False, True):
+        monkeypatch.setattr(onednn, "pays", lambda device, pays=pays: pays)
+        classifier = fit(checkpoint, shots=2)
+        assert any(isinstance(one, onednn.PackedLinear) for one in classifier.model.modules()) is pays
+        answers.append(classifier.predict(QUESTIONS))
+    for one, other in zip(*answers, strict=True):
+        assert one.log_likelihoods == pytest.approx(other.log_likelihoods, abs=1e-4)
 
 
 def test_ranking_alone_gives_the_same_answers_and_says_so(fit: Fit, checkpoint: Path) -> None:

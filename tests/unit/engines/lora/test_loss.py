@@ -9,8 +9,8 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
+from beatingbert.engines import attention as attention_module
 from beatingbert.engines.lora import loss as loss_module
-from beatingbert.engines.lora import pack as pack_module
 from beatingbert.engines.lora.loss import AnswerLoss
 from beatingbert.engines.lora.pack import make_pack
 from beatingbert.engines.lora.rows import Row
@@ -97,7 +97,7 @@ def test_rows_that_are_all_the_same_keep_a_token_of_their_own(adapted: Any) -> N
 @pytest.mark.parametrize("window", [None, 4])
 def test_what_is_seen_is_what_comes_before_within_the_window(window: int | None) -> None:
     pack = make_pack(ROWS)
-    first, rest = pack.mask(window)
+    first, rest = (hidden[0, 0] == 0 for hidden in pack.mask(window, torch.float32))
     whole = torch.cat([torch.nn.functional.pad(first, (0, rest.shape[1] - len(first))), rest])
     for at, row in enumerate(whole):
         assert row.nonzero()[:, 0].tolist() == list(range(0 if window is None else max(0, at + 1 - window), at + 1))
@@ -113,7 +113,7 @@ def test_long_rows_take_the_fused_attention_to_the_same_numbers(adapted: Any, mo
         return attention(query, *others, **options)
 
     monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", spy)
-    monkeypatch.setattr(pack_module, "LONGEST_PLAIN", 1)
+    monkeypatch.setattr(attention_module, "LONGEST_PLAIN", 1)
     other = ours(adapted, ROWS)
     assert max(fused) > 1
     assert float(other[0]) == pytest.approx(float(plain[0]), rel=1e-5)
