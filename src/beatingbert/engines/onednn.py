@@ -2,8 +2,8 @@
 
 torch gives fp32 products to MKL, which takes a slow path on processors that are not Intel's, and oneDNN rearranges
 plain weights anew in every call. Here they are rearranged once. On an AMD EPYC with AVX-512 that is twice as fast in
-fp32; in bf16 it is a fifth faster on many tokens and more than twice as fast on few. With AMX it changes nothing, so
-there the layers stay as they are. The numbers are the same but for the order in which products are summed.
+fp32; in bf16 it is a fifth faster on many tokens and more than twice as fast on few. With AMX less is to be had
+(docs/LOG.md), and there the layers stay as they are. The numbers are the same but for the order of summation.
 """
 
 from __future__ import annotations
