@@ -35,6 +35,7 @@ ROWS = {
     "memory": 0,
     "training": 2000,
     "lora": 96,
+    "seeds": 2000,
 }  # by default
 ALL_ROWS = 1_000_000
 Tell = Callable[[str], None]
@@ -80,7 +81,9 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--only", choices=list(ROWS), help="one group instead of all")
     parser.add_argument("--work", metavar="PART", help="of scoring, only work whose name or peer contains this")
     parser.add_argument(
-        "--rows", type=int, help="most rows of each piece of work (default 32; peak 256, training 2,000, lora 96)"
+        "--rows",
+        type=int,
+        help="most rows of each piece of work (default 32; peak 256, training, seeds 2,000, lora 96)",
     )
     parser.add_argument("--full", action="store_true", help="all rows and 100,000 questions on SmolLM2; hours")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures go: a list of {work, ours, ...}")
@@ -119,6 +122,10 @@ def start(group: str, arguments: argparse.Namespace, place: Place, tell: Tell) -
         from benchmarks.training import bench_training
 
         return bench_training(place, tell)
+    if group == "seeds":
+        from benchmarks.seeds import bench_seeds
+
+        return bench_seeds(place, tell)
     if group == "lora":
         from benchmarks.lora import bench_lora
 

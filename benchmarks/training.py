@@ -89,7 +89,7 @@ def _peer_seconds(folder: Path, task: Task, train: Sequence[Example], *, tuned: 
     padding = {} if tuned else {"padding": "max_length"}
     rows = [
         {
-            **tokenizer(_text(one), truncation=True, max_length=PADDED_TO, **padding),
+            **tokenizer(text_of(one), truncation=True, max_length=PADDED_TO, **padding),
             "labels": task.labels.index(one.label),
         }
         for one in train
@@ -124,7 +124,7 @@ def _bench_answering(classifier: EncoderClassifier, home: Path, task: Task, exam
     with hushed():
         model = AutoModelForSequenceClassification.from_pretrained(home, dtype=torch.float32)
     peer = pipeline("text-classification", model=model, tokenizer=AutoTokenizer.from_pretrained(home))
-    texts = [_text(one) for one in examples]
+    texts = [text_of(one) for one in examples]
     classifier.predict(questions[:BATCH_SIZE])
     peer(texts[:BATCH_SIZE], batch_size=BATCH_SIZE)
     rounds = []
@@ -147,5 +147,6 @@ def _bench_answering(classifier: EncoderClassifier, home: Path, task: Task, exam
     )
 
 
-def _text(example: Example) -> str:
+def text_of(example: Example) -> str:
+    """The only text of a question."""
     return next(iter(example.question.texts.values()))

@@ -101,7 +101,7 @@ class ClassificationTrainer(Trainer):  # type: ignore[misc]
 
         Trainer calls it. Where Trainer's steps change their name, or AdamW no longer divides, clipping is torch's own.
         """
-        optimizer = getattr(self.optimizer, "optimizer", self.optimizer)  # Accelerate wraps it
+        optimizer: Any = getattr(self.optimizer, "optimizer", self.optimizer)  # Accelerate wraps it
         if self.args.fp16 or not getattr(optimizer, "_step_supports_amp_scaling", False):
             length: torch.Tensor = super()._clip_grad_norm(model)
             return length
