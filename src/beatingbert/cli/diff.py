@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 from rich.markup import escape
@@ -32,8 +33,8 @@ class Diff:
         rows: How many of the rows to show that one alone got right.
     """
 
-    first: tyro.conf.Positional[str]
-    second: tyro.conf.Positional[str]
+    first: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="RUN_A")]]
+    second: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="RUN_B")]]
     results_dir: Path = Path("results")
     margin: float = 0.01
     rows: int = 10

@@ -24,9 +24,7 @@ from beatingbert.tasks.catalog import TASKS, find_task
 
 @dataclass(frozen=True, kw_only=True)
 class Show:
-    """List tasks, engines, prompts or checkpoints; a name after 'tasks' or 'prompts' shows one whole.
-
-    'show run RUN' shows a finished run: settings, data, scores, efficiency and its surest mistakes.
+    """List tasks, engines, prompts or checkpoints, or show one task, prompt file or finished run whole.
 
     Attributes:
         what: What to show.
