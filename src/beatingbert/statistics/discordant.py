@@ -154,11 +154,21 @@ def _upper_bound(only_first: int, only_second: int, rows: int, z: float, correct
     low, high = (only_first - only_second) / rows, 1.0
     for _ in range(60):  # halves the bracket to below the last digit
         gap = (low + high) / 2
-        # The share of rows that only the second gets right, most likely if the true difference were `gap`.
-        half = only_first + only_second - (2 * rows - only_first + only_second) * gap
-        rest = 8 * rows * only_second * gap * (1 - gap)
-        share = max(0.0, (math.sqrt(max(0.0, half * half + rest)) + half) / (4 * rows))
-        deviation = math.sqrt(max(0.0, rows * (2 * share + gap * (1 - gap))))
         far = rows * gap - (only_first - only_second) - correction
-        low, high = (low, gap) if far > z * deviation else (gap, high)
+        spread = restricted_variance(only_first / rows, only_second / rows, gap)
+        low, high = (low, gap) if far > z * math.sqrt(rows * spread) else (gap, high)
     return high
+
+
+def restricted_variance(only_first: float, only_second: float, gap: float) -> float:
+    """Variance of one row's difference, were the true difference `gap` and all else as likely as can be.
+
+    Args:
+        only_first: share of rows that only the first got right.
+        only_second: share of rows that only the second got right.
+        gap: from 0 to 1, the supposed difference, first minus second.
+    Source: Tango (1998), equation 8.
+    """
+    half = only_first + only_second - (2 - only_first + only_second) * gap
+    share = (math.sqrt(half * half + 8 * only_second * gap * (1 - gap)) + half) / 4  # that only the second gets right
+    return max(0.0, 2 * share + gap * (1 - gap))
