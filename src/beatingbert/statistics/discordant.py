@@ -60,15 +60,8 @@ def check_right(*columns: BoolArray) -> None:
             raise TypeError(f"expected arrays of bool (right or wrong), got {column.dtype}")
 
 
-def count_all_pairs(first: BoolArray, second: BoolArray) -> tuple[IntArray, IntArray, int]:
-    """The same for every run of one side against every run of the other.
-
-    Args:
-        first: shape (runs, rows), True where right.
-        second: shape (other runs, rows), the same rows in the same order.
-
-    Returns:
-        Two arrays of shape (runs, other runs), and the number of rows.
+def check_sides(first: BoolArray, second: BoolArray) -> tuple[BoolArray, BoolArray]:
+    """Two sides of several runs (or seeds) each, as arrays over the same rows.
 
     Raises:
         MisalignedError: not two matrices over the same rows.
@@ -88,6 +81,27 @@ def count_all_pairs(first: BoolArray, second: BoolArray) -> tuple[IntArray, IntA
         raise TooFewExamplesError(
             f"a comparison needs a run on each side and two rows, got shapes {first.shape} and {second.shape}"
         )
+    return first, second
+
+
+def count_all_pairs(first: BoolArray, second: BoolArray) -> tuple[IntArray, IntArray, int]:
+    """The same for every run of one side against every run of the other.
+
+    Args:
+        first: shape (runs, rows), True where right.
+        second: shape (other runs, rows), the same rows in the same order.
+
+    Returns:
+        Two arrays of shape (runs, other runs), and the number of rows.
+
+    Raises:
+        MisalignedError: not two matrices over the same rows.
+        TooFewExamplesError: a side without runs, or under two rows.
+        TypeError: not arrays of bool.
+    """
+    import numpy as np
+
+    first, second = check_sides(first, second)
     ours, theirs = first.astype(np.float64), second.astype(np.float64)  # floats multiply fast and count exactly
     both = ours @ theirs.T
     only_first, only_second = ours.sum(axis=1)[:, None] - both, theirs.sum(axis=1)[None, :] - both
