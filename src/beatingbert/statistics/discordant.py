@@ -60,15 +60,8 @@ def check_right(*columns: BoolArray) -> None:
             raise TypeError(f"expected arrays of bool (right or wrong), got {column.dtype}")
 
 
-def count_all_pairs(first: BoolArray, second: BoolArray) -> tuple[IntArray, IntArray, int]:
-    """The same for every run of one side against every run of the other.
-
-    Args:
-        first: shape (runs, rows), True where right.
-        second: shape (other runs, rows), the same rows in the same order.
-
-    Returns:
-        Two arrays of shape (runs, other runs), and the number of rows.
+def check_sides(first: BoolArray, second: BoolArray) -> tuple[BoolArray, BoolArray]:
+    """Two sides of several runs (or seeds) each, as arrays over the same rows.
 
     Raises:
         MisalignedError: not two matrices over the same rows.
@@ -88,6 +81,27 @@ def count_all_pairs(first: BoolArray, second: BoolArray) -> tuple[IntArray, IntA
         raise TooFewExamplesError(
             f"a comparison needs a run on each side and two rows, got shapes {first.shape} and {second.shape}"
         )
+    return first, second
+
+
+def count_all_pairs(first: BoolArray, second: BoolArray) -> tuple[IntArray, IntArray, int]:
+    """The same for every run of one side against every run of the other.
+
+    Args:
+        first: shape (runs, rows), True where right.
+        second: shape (other runs, rows), the same rows in the same order.
+
+    Returns:
+        Two arrays of shape (runs, other runs), and the number of rows.
+
+    Raises:
+        MisalignedError: not two matrices over the same rows.
+        TooFewExamplesError: a side without runs, or under two rows.
+        TypeError: not arrays of bool.
+    """
+    import numpy as np
+
+    first, second = check_sides(first, second)
     ours, theirs = first.astype(np.float64), second.astype(np.float64)  # floats multiply fast and count exactly
     both = ours @ theirs.T
     only_first, only_second = ours.sum(axis=1)[:, None] - both, theirs.sum(axis=1)[None, :] - both
@@ -154,11 +168,21 @@ def _upper_bound(only_first: int, only_second: int, rows: int, z: float, correct
     low, high = (only_first - only_second) / rows, 1.0
     for _ in range(60):  # halves the bracket to below the last digit
         gap = (low + high) / 2
-        # The share of rows that only the second gets right, most likely if the true difference were `gap`.
-        half = only_first + only_second - (2 * rows - only_first + only_second) * gap
-        rest = 8 * rows * only_second * gap * (1 - gap)
-        share = max(0.0, (math.sqrt(max(0.0, half * half + rest)) + half) / (4 * rows))
-        deviation = math.sqrt(max(0.0, rows * (2 * share + gap * (1 - gap))))
         far = rows * gap - (only_first - only_second) - correction
-        low, high = (low, gap) if far > z * deviation else (gap, high)
+        spread = restricted_variance(only_first / rows, only_second / rows, gap)
+        low, high = (low, gap) if far > z * math.sqrt(rows * spread) else (gap, high)
     return high
+
+
+def restricted_variance(only_first: float, only_second: float, gap: float) -> float:
+    """Variance of one row's difference, were the true difference `gap` and all else as likely as can be.
+
+    Args:
+        only_first: share of rows that only the first got right.
+        only_second: share of rows that only the second got right.
+        gap: from 0 to 1, the supposed difference, first minus second.
+    Source: Tango (1998), equation 8.
+    """
+    half = only_first + only_second - (2 - only_first + only_second) * gap
+    share = (math.sqrt(half * half + 8 * only_second * gap * (1 - gap)) + half) / 4  # that only the second gets right
+    return max(0.0, 2 * share + gap * (1 - gap))

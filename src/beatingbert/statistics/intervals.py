@@ -180,10 +180,9 @@ def stratified_bootstrap(
     half a row of doubt in each such class (`open_classes`), and the wider bound of the two counts. So ten right answers
     out of ten leave an interval about as wide as Wilson's.
 
-    In simulation (1,500 samples each of two and of three classes, accuracies 0.5, 0.9 and 0.99) "bca" at 95 % held the
-    true macro-F1 and MCC in 94 to 98 % of all cases with 277 and 872 rows and in 95 to 98 % with 50; in 98 to 99 % with
-    50 rows at 0.99, where most samples have no wrong row at all. A metric that is the same whatever is answered, as MCC
-    is where only one class has rows, has an interval of zero width: there is nothing to be unsure of.
+    In simulation (accuracies 0.5, 0.9 and 0.99) "bca" at 95 % held the true macro-F1 and MCC in 94 to 98 % of all cases
+    with 50, 277 and 872 rows; in 96 to 99.5 % with 50 rows at 0.99, where most samples have no wrong row. A metric
+    that is the same whatever is answered, as MCC is where only one class has rows, has an interval of zero width.
 
     Args:
         gold: shape (rows,), codes from 0 to classes - 1.
@@ -215,18 +214,17 @@ def stratified_bootstrap(
     supports = observed.sum(axis=1)
     if supports.sum() < 2:
         raise TooFewExamplesError(f"a bootstrap needs at least two rows, got {supports.sum()}")
+    value, bounds, tails = float(metric(observed)), [], ((1 - level) / 2, (1 + level) / 2)
     generator = np.random.default_rng(seed)
-    value = float(metric(observed))
     values = draw_values(observed, supports, metric, draws=draws, generator=generator)
-    tails = (1 - level) / 2, (1 + level) / 2
     if method == "bca":
         tails = bca_tails(value, values, acceleration=acceleration(observed, metric), level=level)
-    low, high = np.quantile(values, tails)
+    bounds += np.quantile(values, tails).tolist()
     opened = open_classes(observed)
     if opened is not None:
         values = draw_values(opened, supports, metric, draws=draws, generator=generator)
-        low, high = np.minimum(low, np.quantile(values, tails[0])), np.maximum(high, np.quantile(values, tails[1]))
-    return Interval(value, min(float(low), value), max(float(high), value), level)
+        bounds += np.quantile(values, tails).tolist()
+    return Interval(value, min(value, *bounds), max(value, *bounds), level)
 
 
 def percentile_interval(value: float, values: FloatArray, *, level: float) -> Interval:

@@ -8,7 +8,7 @@ import math
 from statistics import NormalDist
 
 from beatingbert.errors import SettingsError, TooFewExamplesError
-from beatingbert.statistics.discordant import exact_p_values
+from beatingbert.statistics.discordant import exact_p_values, restricted_variance
 from beatingbert.statistics.intervals import check_level
 
 
@@ -93,8 +93,8 @@ def rows_for_equality(
 
     Raises:
         SettingsError: a setting is out of range, or the gap is larger than `discordant_share`.
-    Source: Liu, Hsueh, Hsieh and Chen (2002), the normal approximation for paired proportions, with the power shared
-    between both tests, which asks for a few rows too many unless the gap is 0; half a row for continuity.
+    Source: Nam (1997), by the score test's variance at the margin; the power is shared between both tests, which asks
+    for a few rows too many unless the gap is 0, and half a row is added for continuity, as the verdict's test does.
     """
     check_level(level)
     _check_share(discordant_share)
@@ -105,9 +105,11 @@ def rows_for_equality(
     if size >= margin:
         return None
     normal = NormalDist()
-    deviations = normal.inv_cdf(level) + normal.inv_cdf((1 + power) / 2)
+    more, fewer = (discordant_share + size) / 2, (discordant_share - size) / 2
+    by_chance = normal.inv_cdf(level) * math.sqrt(restricted_variance(more, fewer, margin))
+    truly = normal.inv_cdf((1 + power) / 2) * math.sqrt(discordant_share - size**2)
     room = margin - size
-    return math.ceil(deviations**2 * (discordant_share - size**2) / room**2 + 0.5 / room)
+    return math.ceil(((by_chance + truly) / room) ** 2 + 0.5 / room)
 
 
 def _check_share(share: float) -> None:

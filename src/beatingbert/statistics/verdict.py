@@ -239,7 +239,7 @@ def _rows_to_settle(only_first: int, only_second: int, rows: int, *, margin: flo
     if gap:
         options.append(rows_needed(gap, share, level=level))
     found = [option for option in options if option is not None]
-    # What these rows could not settle, as many again will hardly settle by luck.
+    # The formulas are approximate and the share is taken a little larger: never name fewer than did not settle it.
     return max(min(found), rows + 1) if found and min(found) <= MOST_ROWS else None
 
 
