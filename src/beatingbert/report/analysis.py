@@ -114,9 +114,9 @@ def _write_results(findings: Findings, folder: Path) -> None:
 
 PARTS: Mapping[str, tuple[Part, ...]] = {
     "tables": (_write_tables,),
-    "csv": (_write_results,),
-    "plots": (),
-    "html": (),
+    "csv": (_write_results,),  # joins here: error_overlap.csv, of `findings.frame`
+    "plots": (),  # joins here: `draw_all(findings.frame, folder / "plots", progress=findings.progress)`
+    "html": (),  # joins here: `write_page(folder / "report.html", ...)`
 }
 """What each format writes, in this order."""
 
