@@ -17,6 +17,8 @@ LEAST_WITH_NUMBERS, LEAST_WITH_NAMES = 0.38, 0.15
 """Inches per label from which a cell has room for its number, and a row for its name."""
 
 NAME = 16
+CHARACTER = 0.07
+"""Inches that a character of a name takes in the mean."""
 
 
 def draw_confusion(
@@ -39,10 +41,13 @@ def draw_confusion(
     support = cells.sum(axis=1, keepdims=True)
     shares = cells / np.maximum(support, 1)
     names = [style.shorten(label, NAME) for label in columns]
-    beside = 1.4 + 0.07 * max(map(len, names))  # names, axis and colour bar
+    longest = CHARACTER * max(map(len, names))
+    beside = 1.4 + longest  # names, axis and colour bar
     cell = min(CELL, (style.PAGE - beside) / len(columns))
     width = max(style.COLUMN, beside + cell * len(columns))
-    figure = style.new_figure(width, max(1.9, 1.4 + cell * len(labels)))
+    slanted = longest > cell
+    below = 0.3 + 0.6 * longest if slanted else 0.3
+    figure = style.new_figure(width, max(2.2, 0.8 + below + cell * len(labels)))
     axes = figure.add_subplot()
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
     style.set_title(figure, *title)
@@ -52,7 +57,6 @@ def draw_confusion(
     for side in axes.spines.values():
         side.set_visible(False)
     if cell >= LEAST_WITH_NAMES:
-        slanted = max(map(len, names)) * 0.07 > cell
         axes.set_xticks(range(len(columns)), names, rotation=35 if slanted else 0, ha="right" if slanted else "center")
         axes.set_yticks(range(len(labels)), names[: len(labels)])
         if slanted:
@@ -67,6 +71,6 @@ def draw_confusion(
             axes.text(column, row, number, ha="center", va="center_baseline", color=colour)
     bar = figure.colorbar(image, ax=axes, fraction=0.06 if width < 5 else 0.035, pad=0.03, ticks=[0, 0.5, 1])
     bar.ax.set_yticklabels(["0", "50", "100"])
-    bar.set_label("% of the gold label's rows")
+    bar.set_label("% of the gold label")
     bar.outline.set_visible(False)
     return figure

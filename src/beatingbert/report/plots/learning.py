@@ -25,12 +25,13 @@ def draw_learning(curves: Sequence[Curve], levels: Sequence[Level], *, title: st
 
     Args:
         curves: at least one; the best at their largest size are kept where there are more than eight.
-        levels: the best four are kept.
+        levels: the best four are kept, and every baseline.
         title: above the picture.
         axis: what is measured, with its unit.
     """
     kept = sorted(curves, key=lambda one: -_mean(one.scores[-1]))[:MOST_CURVES]
-    flat = sorted(levels, key=lambda one: -one.value)[:MOST_LEVELS]
+    floor = [one for one in levels if one.look is style.BASELINE]
+    flat = sorted((one for one in levels if one not in floor), key=lambda one: -one.value)[:MOST_LEVELS] + floor
     figure = style.new_figure(style.PAGE, max(3.3, 1.3 + LINE * (len(kept) + len(flat))))
     axes = figure.add_subplot()
     axes.set_xscale("log")
