@@ -67,8 +67,8 @@ def draw_confusion(
     if cell >= LEAST_WITH_NUMBERS:
         for (row, column), share in np.ndenumerate(shares):
             number = f"{100 * share:.1f}" if normalised else f"{cells[row, column]:,}"
-            colour = "white" if share > 0.55 else "black"
-            axes.text(column, row, number, ha="center", va="center_baseline", color=colour)
+            ink = style.ink_on(image.cmap(float(share)))
+            axes.text(column, row, number, ha="center", va="center_baseline", color=ink)
     bar = figure.colorbar(image, ax=axes, fraction=0.06 if width < 5 else 0.035, pad=0.03, ticks=[0, 0.5, 1])
     bar.ax.set_yticklabels(["0", "50", "100"])
     bar.set_label("% of the gold label")

@@ -58,8 +58,8 @@ def draw_heatmap(names: Sequence[str], values: FloatArray, *, title: str, bar: s
     if numbered:
         for (row, column), value in np.ndenumerate(shown):
             if not np.isnan(value):
-                colour = "black" if value > 0.55 else "white"
-                axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour)
+                ink = style.ink_on(image.cmap(float(value)))
+                axes.text(column, row, f"{value:.2f}", ha="center", va="center_baseline", color=ink)
     legend = figure.colorbar(image, ax=axes, fraction=0.03, pad=0.02, ticks=[0, 0.5, 1])
     legend.set_label(bar)
     legend.outline.set_visible(False)

@@ -21,7 +21,7 @@ MOST_NAMES = 12
 MOST_NUMBERS = 30
 """Contenders up to which dots have numbers with a key to them; of more, those of the front and then the best have."""
 
-NAME = 34
+NAME_BESIDE, NAME_IN_KEY = 46, 34
 LINE = 0.15
 """Inches that one line of the key takes."""
 
@@ -55,11 +55,12 @@ def draw_latency(points: Sequence[Point], *, title: str, axis: str, levels: Sequ
     rest = sorted(set(range(len(timed))) - set(front), key=lambda at: -timed[at].value)
     named = [timed[at] for at in (*reversed(front), *rest)]
     steps = [timed[at] for at in front]
-    names = [style.shorten(one.name, NAME) for one in named]
     if len(named) <= MOST_NAMES:
+        names = [style.shorten(one.name, NAME_BESIDE) for one in named]
         figure, left_out = _draw(named, names, steps, levels, title, axis, key="")
         if not left_out:
             return figure
+    names = [style.shorten(one.name, NAME_IN_KEY) for one in named]
     lines = [f"{number}  {name}" for number, name in enumerate(names[:MOST_NUMBERS], start=1)]
     if len(names) > MOST_NUMBERS:
         lines.append(f"and {len(names) - MOST_NUMBERS} without a number")

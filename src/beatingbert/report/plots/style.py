@@ -138,6 +138,19 @@ def shorten(text: str, most: int) -> str:
     return f"{text[:front]}…{text[len(text) - (most - 1 - front) :]}"
 
 
+def ink_on(colour: Sequence[float]) -> str:
+    """Black or white, whichever can be read better on a colour.
+
+    Args:
+        colour: red, green and blue, 0 to 1; more values are ignored.
+    Source: contrast ratio of WCAG 2.1, section 1.4.3.
+    """
+    linear = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in colour[:3]]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    # Both contrasts are the same at this luminance: (1 + .05) / (L + .05) = (L + .05) / .05.
+    return "black" if (luminance + 0.05) ** 2 > 1.05 * 0.05 else "white"
+
+
 def tell_apart(looks: Sequence[Look]) -> list[tuple[str, str]]:
     """A colour and a marker for each of at most eight lines: the first of a kind has its kind's own."""
     given: list[tuple[str, str]] = []

@@ -204,6 +204,12 @@ def test_eight_lines_are_told_apart_and_the_first_of_a_kind_has_its_own_look() -
     assert len(set(style.tell_apart([style.ENCODER] * 8))) == 8
 
 
+def test_numbers_are_written_in_the_ink_that_can_be_read() -> None:
+    assert [style.ink_on(one) for one in ((1, 1, 1), (0, 0, 0), (1, 1, 0), (0, 0, 1), (0.5, 0.5, 0.5, 1))] == [
+        *("black", "white", "black", "white", "black")
+    ]
+
+
 def test_a_long_text_loses_its_middle() -> None:
     assert style.shorten("a  b\nc", 10) == "a b c"
     assert style.shorten("abcdefghijklmnop", 10) == "abcdef…nop"
