@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from beatingbert.errors import MisalignedError
-from beatingbert.report.leaderboard import describe
+from beatingbert.report.contenders import describe
 from beatingbert.runs.record import RunRecord
 from beatingbert.statistics.intervals import Interval
 from beatingbert.statistics.multiplicity import holm

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from beatingbert.report.contenders import describe
 from beatingbert.report.text import duration, escape_markdown, figure, percent
 from beatingbert.runs.record import RunRecord
 from beatingbert.runs.store import write_csv
@@ -77,25 +78,6 @@ def standings(records: Iterable[RunRecord]) -> list[Standing]:
         for split, score in record.scores.items()
     ]
     return sorted(found, key=lambda one: (one.name, -one.metrics["accuracy"]["value"], one.record.run_name))
-
-
-def describe(record: RunRecord) -> str:
-    """How a run answers, in a few words."""
-    settings = record.cell.settings
-    rows = record.data.get("train_rows")
-    if record.cell.engine in ("llm", "lora"):
-        shots = f"{settings['shots']}-shot" if settings["shots"] else "zero-shot"
-        adapted = f"LoRA r{record.notes.get('rank', settings.get('rank'))}" + (f" on {rows:,}" if rows else "")
-        calibration = settings.get("calibration", "none")  # runs of before there was any do not name it
-        how = [
-            adapted if record.cell.engine == "lora" else shots,
-            "by letter" if settings.get("choice_by") == "letter" else "",
-            f"{calibration} calibration" if calibration != "none" else "",
-            "written" if settings["answer_by"] == "generation" else "",
-        ]
-        return ", ".join(filter(None, how))
-    trained = "fine-tuned" if record.cell.engine == "encoder" else "trained"
-    return f"{trained} on {rows:,}" if rows else trained
 
 
 def markdown_table(found: Sequence[Standing]) -> str:

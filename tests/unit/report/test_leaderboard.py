@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from beatingbert.report.leaderboard import COLUMNS, describe, markdown_table, standings, write_table_csv
+from beatingbert.report.leaderboard import COLUMNS, markdown_table, standings, write_table_csv
 from beatingbert.runs.record import RunRecord
 
 MakeRun = Callable[..., RunRecord]
@@ -103,29 +103,6 @@ def test_a_large_calibration_error_is_shown_and_wins_no_place(make_run: MakeRun,
         first, second, without = csv.DictReader(file)
     assert (first["ece"], second["brier"], second["brier_high"]) == ("0.04", "0.9", "1.8")
     assert (without["ece"], without["brier_low"]) == ("", "")
-
-
-@pytest.mark.parametrize(
-    ("engine", "settings", "data", "words"),
-    [
-        ("llm", {"shots": 0, "answer_by": "likelihood"}, {}, "zero-shot"),
-        ("lora", {"shots": 0, "rank": 8, "answer_by": "likelihood"}, {"train_rows": 1800}, "LoRA r8 on 1,800"),
-        ("lora", {"shots": 0, "rank": 8, "answer_by": "generation"}, {}, "LoRA r8, written"),
-        ("llm", {"shots": 5, "answer_by": "likelihood"}, {"train_rows": 90}, "5-shot"),
-        ("llm", {"shots": 5, "answer_by": "generation"}, {}, "5-shot, written"),
-        ("llm", {"shots": 5, "answer_by": "likelihood", "calibration": "none"}, {}, "5-shot"),
-        ("llm", {"shots": 5, "answer_by": "likelihood", "calibration": "batch"}, {}, "5-shot, batch calibration"),
-        ("llm", {"shots": 0, "answer_by": "likelihood", "choice_by": "ending"}, {}, "zero-shot"),
-        ("llm", {"shots": 2, "answer_by": "generation", "choice_by": "letter"}, {}, "2-shot, by letter, written"),
-        ("encoder", {}, {"train_rows": 12345}, "fine-tuned on 12,345"),
-        ("encoder", {}, {"train_rows": 0}, "fine-tuned"),
-        ("linear", {}, {"train_rows": 90}, "trained on 90"),
-    ],
-)
-def test_how_a_run_answers_is_said_in_a_few_words(
-    make_run: MakeRun, engine: str, settings: dict[str, Any], data: dict[str, Any], words: str
-) -> None:
-    assert describe(make_run("a", GOOD, cell={"engine": engine, "settings": settings}, data=data)) == words
 
 
 def test_the_markdown_table_has_a_line_per_run(make_run: MakeRun) -> None:

@@ -1,0 +1,55 @@
+"""Who makes the same mistakes: a square of numbers between 0 and 1, one row and column per contender."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from beatingbert.report.plots import style
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    from matplotlib.figure import Figure
+
+    FloatArray = npt.NDArray[np.float64]
+
+MOST = 30
+MOST_WITH_NUMBERS = 14
+NAME = 40
+
+
+def draw_heatmap(names: Sequence[str], values: FloatArray, *, title: str, bar: str) -> Figure:
+    """The square; its diagonal is left blank, since everyone agrees with himself.
+
+    Args:
+        names: one per row and column, at most 30.
+        values: shape (names, names), 0 to 1, or NaN where the number does not exist.
+        title: above the square.
+        bar: what the numbers are.
+    """
+    import numpy as np
+
+    shown = values.astype(np.float64).copy()
+    np.fill_diagonal(shown, np.nan)
+    numbered = len(names) <= MOST_WITH_NUMBERS
+    cell = 0.29 if numbered else 0.17
+    figure = style.new_figure(style.PAGE, max(2.0, 0.75 + cell * len(names)))
+    axes = figure.add_subplot()
+    image = axes.imshow(shown, cmap="cividis", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+    axes.set_title(style.shorten(title, 70), loc="left")
+    places = range(len(names))
+    axes.set_yticks(places, [f"{style.shorten(name, NAME)}  {at + 1}" for at, name in enumerate(names)])
+    axes.set_xticks(places, [str(at + 1) for at in places])
+    axes.tick_params(length=0)
+    for side in axes.spines.values():
+        side.set_visible(False)
+    if numbered:
+        for (row, column), value in np.ndenumerate(shown):
+            if not np.isnan(value):
+                colour = "black" if value > 0.55 else "white"
+                axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour)
+    legend = figure.colorbar(image, ax=axes, fraction=0.03, pad=0.02, ticks=[0, 0.5, 1])
+    legend.set_label(bar)
+    legend.outline.set_visible(False)  # type: ignore[operator]  # matplotlib's own annotation is too narrow
+    return figure
