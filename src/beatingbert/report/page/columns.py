@@ -60,6 +60,13 @@ COLUMNS = (
     Column("p95 ms", "latency that 95 of 100 questions stay under", lambda r: r.p95_ms, lambda r: f"{r.p95_ms:,.1f}", False),
     Column("per s", "questions per second, in batches", lambda r: r.per_second, lambda r: f"{r.per_second:,.0f}"),
     Column("MiB", "peak memory while answering", lambda r: r.memory_mib, lambda r: f"{r.memory_mib:,.0f}", False),
+    Column(
+        "price",
+        "of a million answers; prices are in the notes",
+        lambda r: r.cost_per_million,
+        lambda r: "-" if r.cost_per_million is None else f"{r.cost_per_million:,.2f}",
+        False,
+    ),
     Column("training", "time to train", lambda r: r.train_seconds, lambda r: duration(r.train_seconds), False),
     Column("rows", "questions answered", lambda r: r.rows, lambda r: f"{r.rows:,}"),
     Column("seeds", "runs that the figures are means of", lambda r: r.seeds, lambda r: str(r.seeds)),

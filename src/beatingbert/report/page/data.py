@@ -59,6 +59,7 @@ class Row:
         per_second: questions per second in batches.
         memory_mib: peak while answering; the device's where there is a device.
         load_seconds, train_seconds: before the first answer; no training is 0.
+        cost_per_million: price of a million answers, in the page's currency; None where no price is known.
         unparsed: replies that named no label, over all seeds.
         truncated: questions that lost tokens, over all seeds.
     """
@@ -79,6 +80,7 @@ class Row:
     memory_mib: float
     load_seconds: float
     train_seconds: float
+    cost_per_million: float | None
     unparsed: int
     truncated: int
 
@@ -233,6 +235,7 @@ class PageData:
         rows: the leaderboard, in the order in which it is first shown.
         verdicts, curves, sheets: tasks in the order in which they are shown.
         notes: what else must be said: rules, what was left out, runs that could not be read.
+        currency: of every price.
     """
 
     title: str
@@ -242,3 +245,4 @@ class PageData:
     curves: tuple[Curve, ...] = ()
     sheets: tuple[Sheet, ...] = ()
     notes: tuple[str, ...] = ()
+    currency: str = "USD"

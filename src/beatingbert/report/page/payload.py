@@ -34,6 +34,7 @@ def build_payload(data: PageData, *, characters: int = BROWSER_CHARACTERS) -> di
         sheets.append(packer.pack())
         left -= packer.used
     return {
+        "currency": data.currency,
         "kinds": {kind.value: words for kind, words in KIND_WORDS.items()},
         "rows": [_row(row) for row in data.rows],
         "curves": [_curve(curve) for curve in data.curves],
@@ -63,6 +64,7 @@ def _row(row: Row) -> dict[str, Any]:
         "memory": row.memory_mib,
         "before": row.load_seconds + row.train_seconds,
         "training": row.train_seconds,
+        "price": row.cost_per_million,
     }
 
 

@@ -48,13 +48,16 @@ function chooseSheet() {
   chooseRuns();
 }
 
+/** Runs of both sides, where there are any. */
+function sidesOf(sheet) {
+  const best = (...kinds) => sheet.runs.findIndex((run) => kinds.includes(run.kind));
+  return [best("encoder"), best("prompted", "adapted")];
+}
+
 /** The best of an encoder and of an LLM where there are both, since that is the question; else the first two. */
 function firstPair() {
-  const { runs } = state.sheet;
-  const best = (...kinds) => runs.findIndex((run) => kinds.includes(run.kind));
-  const [encoder, llm] = [best("encoder"), best("prompted", "adapted")];
-  if (encoder >= 0 && llm >= 0) return [String(encoder), String(llm)];
-  return ["0", String(Math.min(1, runs.length - 1))];
+  const sides = sidesOf(state.sheet);
+  return (sides.includes(-1) ? [0, Math.min(1, state.sheet.runs.length - 1)] : sides).map(String);
 }
 
 function chooseRuns() {
@@ -232,6 +235,7 @@ if (data.sheets.length === 0) {
   byId("no-sheets").hidden = false;
 } else {
   setOptions(byId("sheet"), data.sheets.map((sheet, at) => [String(at), `${sheet.name}, ${inThousands(sheet.rows)} rows`]));
+  byId("sheet").value = String(Math.max(0, data.sheets.findIndex((sheet) => !sidesOf(sheet).includes(-1))));
   byId("sheet").addEventListener("change", chooseSheet);
   for (const id of ["first", "second"]) byId(id).addEventListener("change", chooseRuns);
   byId("find-text").addEventListener("input", listRows);

@@ -10,12 +10,20 @@ const CONFIG = {
 const AXES = {
   p50: "latency of one question, median (ms)",
   cost: "machine time, loading and training included",
+  price: `price of a million answers (${data.currency})`,
   memory: "memory while answering (MiB)",
 };
 const LABELLED = 14; // with more points than this their names would cover each other
 
 const plain = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
-const tasksOf = (items) => [...new Set(items.map((item) => item.task))];
+
+/** Tasks by how much there is to see of them. */
+function tasksOf(items) {
+  const counts = new Map();
+  for (const item of items) counts.set(item.task, (counts.get(item.task) ?? 0) + 1);
+  return [...counts.keys()].sort((one, two) => counts.get(two) - counts.get(one));
+}
+
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 const shorten = (text, most = 44) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 
@@ -41,7 +49,7 @@ function layout(title, more) {
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     margin: { l: 56, r: 24, t: 24, b: 48 },
-    legend: { orientation: "h", y: -0.16, yanchor: "top", itemsizing: "constant" },
+    legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", itemsizing: "constant" },
     hoverlabel: { align: "left", bgcolor: colour("paper"), bordercolor: colour("line"), font: { color: colour("ink") } },
     hovermode: "closest",
     xaxis: { ...axis, title: { text: title }, ...more },
@@ -67,8 +75,9 @@ function hover(row, questions) {
     `${inThousands(Math.round(row.perSecond))} per second in batches`,
     `training ${row.training > 0 ? inWords(row.training) : "none"}`,
     `${inThousands(questions)} questions take ${inWords(costOf(row, questions))} of machine time`,
+    row.price === null ? "" : `a million answers cost ${row.price.toPrecision(3)} ${plain(data.currency)}`,
     `${inThousands(Math.round(row.memory))} MiB`,
-  ].join("<br>");
+  ].filter(Boolean).join("<br>");
 }
 
 /** Ticks of a logarithmic axis of seconds, in words. */
@@ -83,9 +92,9 @@ function drawTradeoff() {
   const [across, questions] = [byId("across").value, Number(byId("volume").value)];
   const rows = data.rows.filter((row) => row.task === byId("plot-task").value);
   const measure = (row) => (across === "cost" ? costOf(row, questions) : row[across]);
-  const points = rows.map((row) => ({ row, x: measure(row), y: 100 * row.accuracy[0] })).filter((point) => point.x > 0);
+  const points = rows.map((row) => ({ row, x: measure(row), y: 100 * row.accuracy[0] })).filter((point) => point.x !== null && point.x > 0);
   const most = Math.max(...rows.map((row) => costOf(row, questions)));
-  const size = (row) => 8 + 26 * Math.sqrt(costOf(row, questions) / most);
+  const size = (row) => 10 + 26 * Math.sqrt(costOf(row, questions) / most);
   const line = frontier(points);
   const traces = [
     {
