@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 KEPT = 32
 """Columns of so many runs and splits stay in memory; the rest is read again."""
 
-NEEDED = (
-    *(("latency", "p50_ms"), ("latency", "p95_ms"), ("throughput", "questions_per_second"), ("throughput", "n")),
-    *(("memory", "answer", "process_mib"), ("memory", "answer", "device_mib"), ("load_seconds",), ("train_seconds",)),
-    *(("parameters",), ("disk_bytes",), ("device",), ("precision",)),
+NUMBERS = (
+    *(("latency", "p50_ms"), ("latency", "p95_ms"), ("memory", "answer", "process_mib"), ("load_seconds",)),
+    *(("train_seconds",), ("parameters",), ("disk_bytes",)),
 )
+OTHERS = (("memory", "answer", "device_mib"), ("device",), ("precision",))
 """Entries of a record's efficiency without which it is no record."""
 
 
@@ -179,7 +179,7 @@ def read_sound_record(path: Path) -> RunRecord:
         DataError: it is damaged, foreign, or of another format; the message says which, without the path.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"damaged: not readable as JSON ({error})") from error
     if not isinstance(data, dict) or "format" not in data or "cell" not in data:
@@ -197,6 +197,10 @@ def read_sound_record(path: Path) -> RunRecord:
     return record
 
 
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no number")
+
+
 def _other_format(found: Any) -> str:
     if isinstance(found, int) and found > FORMAT:
         return f"its format {found} is newer than {FORMAT}, the newest that this version reads; upgrade beatingbert"
@@ -208,11 +212,16 @@ def _require(record: RunRecord) -> None:
 
     Raises:
         KeyError: one is missing.
+        TypeError, ValueError: one is not what it should be.
     """
-    for path in NEEDED:
+    for path in (*NUMBERS, *OTHERS):
         entry: Any = record.efficiency
         for name in path:
             entry = entry[name]
+        if path in NUMBERS:
+            float(entry)
+    if not record.efficiency["throughput"]["questions_per_second"] > 0:
+        raise ValueError("questions_per_second is not above 0")
     if not isinstance(record.data["revision"], str):
         raise TypeError("data.revision is no text")
     for score in record.scores.values():
