@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from beatingbert.report.page.data import Row
-from beatingbert.report.text import duration, figure
+from beatingbert.report.text import duration, figure, money
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Column:
     @property
     def is_number(self) -> bool:
         """Whether it is set flush right and sorted by size."""
-        return self.title not in ("task", "model", "how")
+        return self.title not in ("task", "model", "how", "on")
 
 
 def _fraction(value: float | None) -> str:
@@ -64,10 +64,11 @@ COLUMNS = (
         "price",
         "of a million answers; prices are in the notes",
         lambda r: r.cost_per_million,
-        lambda r: "-" if r.cost_per_million is None else f"{r.cost_per_million:,.2f}",
+        lambda r: money(r.cost_per_million),
         False,
     ),
     Column("training", "time to train", lambda r: r.train_seconds, lambda r: duration(r.train_seconds), False),
+    Column("on", "the machine, by its letter in the notes", lambda r: r.machine, lambda r: r.machine, False),
     Column("rows", "questions answered", lambda r: r.rows, lambda r: f"{r.rows:,}"),
     Column("seeds", "runs that the figures are means of", lambda r: r.seeds, lambda r: str(r.seeds)),
     Column("no label", "replies that named no label; they count as wrong", lambda r: r.unparsed, lambda r: f"{r.unparsed:,}"),

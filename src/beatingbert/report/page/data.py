@@ -51,6 +51,7 @@ class Row:
     Attributes:
         task: with the split where a task reports several.
         model, how: who answers, and in a few words how.
+        machine: a letter that the page's notes explain; speed and memory of two machines cannot be compared.
         seeds: over how many runs the figures are means.
         rows: how many questions were answered.
         accuracy: a fraction, with its interval.
@@ -68,6 +69,7 @@ class Row:
     kind: Kind
     model: str
     how: str
+    machine: str
     seeds: int
     rows: int
     accuracy: Estimate
@@ -95,18 +97,28 @@ class Outcome(StrEnum):
 
     ENCODER = "encoder"
     LLM = "llm"
-    BASELINE = "baseline"
+    EQUAL = "equal"
+    DEPENDS = "depends"
     OPEN = "open"
 
     @property
     def words(self) -> str:
         """What stands before the sentence."""
-        return {"encoder": "Encoder", "llm": "LLM", "baseline": "Baseline", "open": "Open"}[self]
+        return OUTCOME_WORDS[self]
+
+
+OUTCOME_WORDS = {
+    Outcome.ENCODER: "Encoder",
+    Outcome.LLM: "LLM",
+    Outcome.EQUAL: "Equal",
+    Outcome.DEPENDS: "Depends",
+    Outcome.OPEN: "Open",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What can be claimed about a task, in one plain sentence."""
+    """What can be claimed about a task, or about all of them, in one plain sentence."""
 
     task: str
     outcome: Outcome

@@ -57,6 +57,7 @@ def _row(row: Row) -> dict[str, Any]:
         "task": row.task,
         "kind": row.kind.value,
         "name": row.name,
+        "machine": row.machine,
         "accuracy": _estimate(row.accuracy),
         "p50": row.p50_ms,
         "p95": row.p95_ms,

@@ -36,7 +36,7 @@ def kind_of(engine: str) -> Kind:
     return Kind.ENCODER if SIDES[engine] is Side.ENCODER else Kind.BASELINE
 
 
-def gather_sheet(frame: Frame, group: Group) -> tuple[Sheet, list[str]]:
+def gather_sheet(frame: Frame, group: Group, name: str) -> tuple[Sheet, list[str]]:
     """The sheet, and what must be said about it: texts and prompts that could not be read."""
     import numpy as np
 
@@ -67,7 +67,7 @@ def gather_sheet(frame: Frame, group: Group) -> tuple[Sheet, list[str]]:
         for at in positions
     ]
     sheet = Sheet(
-        name=group.title,
+        name=name,
         rows=group.rows,
         runs=tuple(
             Run(name=_name(one), kind=kind_of(one.engine), right=int(row.sum()))

@@ -43,17 +43,19 @@ function bars(estimates, name) {
 }
 
 function layout(title, more) {
+  const font = { family: "system-ui, sans-serif", size: 13, color: colour("ink") };
   const axis = { gridcolor: colour("line"), linecolor: colour("line"), zeroline: false, automargin: true };
   return {
-    font: { family: "system-ui, sans-serif", size: 13, color: colour("ink") },
+    font,
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
-    margin: { l: 56, r: 24, t: 24, b: 48 },
+    margin: { l: 60, r: 24, t: 24, b: 56 },
+    modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("soft"), activecolor: colour("accent") },
     legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", itemsizing: "constant" },
-    hoverlabel: { align: "left", bgcolor: colour("paper"), bordercolor: colour("line"), font: { color: colour("ink") } },
+    hoverlabel: { align: "left", bgcolor: colour("paper"), bordercolor: colour("line"), font },
     hovermode: "closest",
-    xaxis: { ...axis, title: { text: title }, ...more },
-    yaxis: { ...axis, title: { text: "accuracy (%)" } },
+    xaxis: { ...axis, title: { text: title, font }, ...more },
+    yaxis: { ...axis, title: { text: "accuracy (%)", font } },
   };
 }
 
@@ -71,7 +73,7 @@ function hover(row, questions) {
   return [
     `<b>${plain(row.name)}</b>`,
     `accuracy ${value} [${low}, ${high}]`,
-    `latency ${row.p50.toFixed(1)} ms, 95 of 100 under ${row.p95.toFixed(1)} ms`,
+    `latency ${inWords(row.p50 / 1000)}, 95 of 100 under ${inWords(row.p95 / 1000)} (machine ${plain(row.machine)})`,
     `${inThousands(Math.round(row.perSecond))} per second in batches`,
     `training ${row.training > 0 ? inWords(row.training) : "none"}`,
     `${inThousands(questions)} questions take ${inWords(costOf(row, questions))} of machine time`,
@@ -134,19 +136,24 @@ function drawCurves() {
   const curves = data.curves.filter((curve) => curve.task === byId("curve-task").value);
   const sizes = curves.flatMap((curve) => curve.points.map(([rows]) => rows)).filter((rows) => rows > 0);
   const [fewest, most] = [Math.min(...sizes), Math.max(...sizes)];
-  const dashes = ["solid", "dash", "dot", "dashdot"];
+  const dashes = { lines: ["dash", "dot", "dashdot", "longdash"], "lines+markers": ["solid", "dash", "dot", "dashdot"] };
   const seen = {};
   const traces = curves.map((curve) => {
-    const nth = (seen[curve.kind] = (seen[curve.kind] ?? -1) + 1);
     const isLevel = curve.points[0][0] === 0;
+    const mode = isLevel ? "lines" : "lines+markers";
+    const nth = (seen[mode + curve.kind] = (seen[mode + curve.kind] ?? -1) + 1);
     const points = isLevel ? [fewest, most].map((rows) => [rows, ...curve.points[0].slice(1)]) : curve.points;
     const estimates = points.map(([, ...estimate]) => estimate);
     return {
       x: points.map(([rows]) => rows),
       y: estimates.map(([value]) => 100 * value),
       name: plain(shorten(curve.name, 60)),
-      mode: isLevel ? "lines" : "lines+markers",
-      line: { color: colour(curve.kind), width: 1.8, dash: isLevel ? "dash" : dashes[nth % dashes.length] },
+      showlegend: !isLevel,
+      mode: isLevel ? "lines+text" : mode,
+      text: isLevel ? [plain(shorten(curve.name, 40)), ""] : "",
+      textposition: "top right",
+      textfont: { size: 12, color: colour("soft") },
+      line: { color: colour(curve.kind), width: isLevel ? 1.3 : 1.8, dash: dashes[mode][nth % 4] },
       marker: { symbol: SYMBOLS[curve.kind], size: 8 },
       error_y: isLevel ? undefined : bars(estimates, curve.kind),
       hovertext: points.map(([rows, value, low, high, seeds]) =>
