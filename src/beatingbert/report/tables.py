@@ -21,9 +21,7 @@ from beatingbert.report.text import (
     storage,
 )
 from beatingbert.runs.record import RunRecord
-from beatingbert.statistics.intervals import wilson
 
-LEVEL = 0.95
 Marks = Mapping[tuple[str, str], str]
 """(fingerprint of the group, contender's id) to the mark of its verdict."""
 
@@ -57,8 +55,8 @@ def performance_table(fields: Sequence[Field], marks: Marks, legend: str) -> str
 
 
 _PERFORMANCE_NOTES = """\
-Accuracy and macro-F1 in percent. In brackets Wilson's interval for other rows; of several seeds it is that of the mean,
-followed by ± one standard deviation over seeds. ECE is the expected calibration error, the smaller the better.
+Accuracy and macro-F1 in percent, the mean over seeds. In brackets the interval that the rows leave open, also the mean
+over seeds; behind it ± one standard deviation between seeds. ECE is the expected calibration error, the smaller the better.
 "unparsed" replies named no label and count as wrong; "cut" inputs lost tokens. Both are counted over all seeds.
 """
 
@@ -71,7 +69,7 @@ def efficiency_table(fields: Sequence[Field], prices: Prices) -> str:
     unpriced: dict[str, None] = {}
     parts = ["# Efficiency\n"]
     for field in fields:
-        rows = []
+        rows: list[tuple[tuple[str, float], list[str]]] = []
         for one in field.contenders:
             for (machine, precision), records in _by_machine([*one.records, *one.repeats]).items():
                 letter = machines.setdefault(machine, _letter(len(machines)))
@@ -79,9 +77,10 @@ def efficiency_table(fields: Sequence[Field], prices: Prices) -> str:
                 unpriced |= dict.fromkeys(cost.basis for cost in costs if cost.per_million is None)
                 known = [cost.per_million for cost in costs if cost.per_million is not None]
                 cells = [one.model, one.how, letter, precision, str(len(records)), *_speeds(records)]
-                rows.append([*cells, money(median(known)) if known else "-"])
-        rows.sort(key=lambda row: (row[2], -float(row[6].replace(",", ""))))
-        parts += [f"## {escape_markdown(field.heading)}\n", markdown_table(columns, rows, left=4)]
+                order = (letter, median(record.efficiency["latency"]["p50_ms"] for record in records))
+                rows.append((order, [*cells, money(median(known)) if known else "-"]))
+        ranked = [cells for _, cells in sorted(rows)]
+        parts += [f"## {escape_markdown(field.heading)}\n", markdown_table(columns, ranked, left=4)]
         parts.append(f"{escape_markdown(field.provenance)}\n")
     told = [f"- {letter}: {escape_markdown(machine)}" for machine, letter in machines.items()]
     missing = [f"- no price: {escape_markdown(reason)}" for reason in unpriced]
@@ -101,11 +100,9 @@ def accuracy(one: Contender, split: str) -> str:
     """The mean over seeds with its interval, e.g. '85.4 [82.9, 87.6] ± 0.8'."""
     if len(one.records) == 1:
         return percent(one.records[0].scores[split]["metrics"]["accuracy"], bounds=True)
-    values = _values(one, split, "accuracy")
-    rows = one.records[0].scores[split]["rows"]
-    around = wilson(round(fmean(values) * rows), rows, level=LEVEL)
-    mean = {"value": fmean(values), "low": around.low, "high": around.high}
-    return f"{percent(mean, bounds=True)} ± {100 * stdev(values):.1f}"
+    found = [record.scores[split]["metrics"]["accuracy"] for record in one.records]
+    mean = {part: fmean(metric[part] for metric in found) for part in ("value", "low", "high")}
+    return f"{percent(mean, bounds=True)} ± {100 * stdev(metric['value'] for metric in found):.1f}"
 
 
 def _values(one: Contender, split: str, name: str) -> list[float]:
