@@ -37,6 +37,10 @@ def _fraction(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.1f}"
 
 
+def _milliseconds(value: float) -> str:
+    return f"{value:,.1f}" if value >= 0.05 else "<0.1"
+
+
 COLUMNS = (
     Column("task", "what was asked; the split where a task reports several", lambda r: r.task, lambda r: r.task, False),
     Column("model", "the checkpoint's short name", lambda r: r.model, lambda r: r.model, False),
@@ -56,8 +60,20 @@ COLUMNS = (
         lambda r: figure(r.ece, 3),
         False,
     ),
-    Column("p50 ms", "median latency, one question at a time, warm", lambda r: r.p50_ms, lambda r: f"{r.p50_ms:,.1f}", False),
-    Column("p95 ms", "latency that 95 of 100 questions stay under", lambda r: r.p95_ms, lambda r: f"{r.p95_ms:,.1f}", False),
+    Column(
+        "p50 ms",
+        "median latency, one question at a time, warm",
+        lambda r: r.p50_ms,
+        lambda r: _milliseconds(r.p50_ms),
+        False,
+    ),
+    Column(
+        "p95 ms",
+        "latency that 95 of 100 questions stay under",
+        lambda r: r.p95_ms,
+        lambda r: _milliseconds(r.p95_ms),
+        False,
+    ),
     Column("per s", "questions per second, in batches", lambda r: r.per_second, lambda r: f"{r.per_second:,.0f}"),
     Column("MiB", "peak memory while answering", lambda r: r.memory_mib, lambda r: f"{r.memory_mib:,.0f}", False),
     Column(
@@ -71,6 +87,11 @@ COLUMNS = (
     Column("on", "the machine, by its letter in the notes", lambda r: r.machine, lambda r: r.machine, False),
     Column("rows", "questions answered", lambda r: r.rows, lambda r: f"{r.rows:,}"),
     Column("seeds", "runs that the figures are means of", lambda r: r.seeds, lambda r: str(r.seeds)),
-    Column("no label", "replies that named no label; they count as wrong", lambda r: r.unparsed, lambda r: f"{r.unparsed:,}"),
+    Column(
+        "no label",
+        "replies that named no label; they count as wrong",
+        lambda r: r.unparsed,
+        lambda r: f"{r.unparsed:,}",
+    ),
     Column("cut", "questions that lost tokens", lambda r: r.truncated, lambda r: f"{r.truncated:,}"),
 )

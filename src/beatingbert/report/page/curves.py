@@ -14,19 +14,20 @@ from beatingbert.report.page.data import Curve, CurvePoint, Estimate, Kind
 from beatingbert.report.page.sheets import kind_of
 
 MOST_LEVELS = 5
-"""Of those who are not trained, the most accurate."""
+"""Of those whose answers do not depend on train rows, the most accurate."""
 
 ROWS = re.compile(r" on [\d,]+")
 
 
 def gather_curves(group: Group, title: str) -> list[Curve]:
-    """One curve per way of training and a level for each of the best LLMs as they come; none without two sizes."""
+    """One curve per way of training, and a level for each of the best who do not learn; none without two sizes."""
     ways: dict[str, list[Contender]] = defaultdict(list)
     levels = []
     for one in group.contenders:
         kind = kind_of(one.engine)
-        if kind is Kind.PROMPTED:
-            levels.append(Curve(task=title, kind=kind, name=one.name, points=(_point(0, [one], group.split),)))
+        if kind is Kind.PROMPTED or one.engine == "majority":
+            name = one.model if one.engine == "majority" else one.name
+            levels.append(Curve(task=title, kind=kind, name=name, points=(_point(0, [one], group.split),)))
         elif one.records[0].data.get("train_rows"):
             cell = asdict(one.records[0].cell)
             del cell["seed"], cell["train_size"]

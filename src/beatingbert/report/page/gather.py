@@ -32,9 +32,7 @@ MOST_SKIPPED = 20
 """Unreadable runs that the notes name one by one."""
 
 
-def gather_page(
-    frame: Frame, contests: Sequence[Contest], prices: Prices, *, progress: Progress = silent
-) -> PageData:
+def gather_page(frame: Frame, contests: Sequence[Contest], prices: Prices, *, progress: Progress = silent) -> PageData:
     """Everything that the page shows.
 
     Args:
@@ -65,7 +63,7 @@ def gather_page(
             curve for group, title in zip(frame.groups, titles, strict=True) for curve in gather_curves(group, title)
         ),
         sheets=tuple(sheets),
-        notes=(*_rules(prices, machines), *_left_out(sheets), *remarks, *_skipped(frame)),
+        notes=(*_rules(prices, machines, titles), *_left_out(sheets), *remarks, *_skipped(frame)),
         currency=prices.currency,
     )
 
@@ -77,17 +75,15 @@ def mean_accuracy(contender: Contender, split: str) -> Estimate:
 
 
 def _titles(groups: Sequence[Group]) -> list[str]:
-    """One title per group; those of different rows of one task also say which rows."""
+    """One title per group; those of different rows of one task carry the first figures of their fingerprint."""
     named = Counter(group.title for group in groups)
-    counted = Counter((group.title, group.rows) for group in groups)
+    marked = Counter((group.title, group.fingerprint[:4]) for group in groups)
     titles = []
     for group in groups:
-        title = group.title
-        if named[group.title] > 1:
-            title += f", {group.rows:,} rows"
-        if counted[group.title, group.rows] > 1:
-            title += f" {group.revision[:4]}-{group.fingerprint[:4]}"
-        titles.append(title)
+        marks = [group.fingerprint[:4]] if named[group.title] > 1 else []
+        if marked[group.title, group.fingerprint[:4]] > 1:
+            marks = [group.fingerprint, group.revision[:12]]
+        titles.append(f"{group.title} [{' '.join(marks)}]" if marks else group.title)
     return titles
 
 
@@ -163,10 +159,12 @@ def _facts(records: Sequence[RunRecord], tasks: int) -> tuple[str, ...]:
     )
 
 
-def _rules(prices: Prices, machines: Mapping[str, str]) -> list[str]:
+def _rules(prices: Prices, machines: Mapping[str, str], titles: Sequence[str]) -> list[str]:
+    marked = "Of one task, runs that answered different rows are never compared: [...] behind its name says which rows."
     return [
-        "Accuracy is the mean over seeds, with the interval that the rows leave open. Speed and memory are medians over "
-        "the runs of one machine; those of different machines cannot be compared.",
+        *([marked] if any("[" in title for title in titles) else []),
+        "Accuracy is the mean over seeds, with the interval that the rows leave open. Speed and memory are medians "
+        "over the runs of one machine; those of different machines cannot be compared.",
         *(f"Machine {letter}: {machine}." for machine, letter in machines.items()),
         f"Prices are in {prices.currency} from {prices.source}: the whole machine for the time that the answers take.",
     ]

@@ -56,9 +56,7 @@ def render_page(data: PageData, *, characters: int = BROWSER_CHARACTERS) -> str:
         tasks=list(dict.fromkeys(row.task for row in data.rows)),
         whisker=_whisker(data.rows),
         characters=characters,
-        payload=htmlsafe_json_dumps(
-            build_payload(data, characters=characters), separators=(",", ":"), allow_nan=False
-        ),
+        payload=htmlsafe_json_dumps(build_payload(data, characters=characters), separators=(",", ":"), allow_nan=False),
         policy=_policy([library, script]),
         library=library,
         script=script,

@@ -45,7 +45,7 @@ def gather_sheet(frame: Frame, group: Group, name: str) -> tuple[Sheet, list[str
     right = np.stack([group.right(one)[0] for one in contenders])
     answers = [frame.answers(record, group.split) for record in records]
     codes = _codes([one.label for one in answers])
-    positions = _worth_reading(right, group.ids)
+    positions = _worth_reading(right, [str(one) for one in group.ids])
     ids = {str(group.ids[at]) for at in positions}
     texts, prompts, remarks = _read_all(records, group.split, ids)
     questions = [
@@ -94,14 +94,14 @@ def _codes(labels: Sequence[Any]) -> list[IntArray]:
     return [np.array([known.setdefault(label, len(known)) for label in one], dtype=np.int64) for one in labels]
 
 
-def _worth_reading(right: BoolArray, ids: Sequence[Any]) -> list[int]:
+def _worth_reading(right: BoolArray, ids: Sequence[str]) -> list[int]:
     """Positions of rows that somebody got wrong, in the data's order; where they are too many, all-wrong ones go."""
     import numpy as np
 
     everyone, anyone = right.all(axis=0), right.any(axis=0)
     mixed, lost = np.flatnonzero(anyone & ~everyone), np.flatnonzero(~anyone)
     kept = [*mixed.tolist(), *lost.tolist()][:MOST_ROWS]
-    return sorted(kept, key=lambda at: _natural(str(ids[at])))
+    return sorted(kept, key=lambda at: _natural(ids[at]))
 
 
 def _natural(name: str) -> tuple[int, int, str]:

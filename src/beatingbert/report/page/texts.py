@@ -9,7 +9,7 @@ from pathlib import Path
 from beatingbert.errors import DataError
 
 QUESTIONS = "questions.parquet"
-PROMPTS = Path("prompts") / "prompts.jsonl"
+PROMPTS = "prompts/prompts.jsonl"
 
 Texts = tuple[dict[str, str], tuple[str, ...]]
 """Field name to text, and the choices."""
@@ -36,7 +36,7 @@ def read_texts(folder: Path, split: str, ids: Collection[str]) -> dict[str, Text
             for row in table.filter(wanted).to_pylist()
         }
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
-        raise DataError(f"{str(path)!r} cannot be read ({type(error).__name__}); its questions are not shown") from error
+        raise DataError(_told(folder, QUESTIONS, error, "questions")) from error
 
 
 def read_prompts(folder: Path, split: str, ids: Collection[str]) -> dict[str, str]:
@@ -56,5 +56,10 @@ def read_prompts(folder: Path, split: str, ids: Collection[str]) -> dict[str, st
                 if row["split"] == split and row["id"] in ids and row["prompt"] is not None:
                     found[row["id"]] = str(row["prompt"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{str(path)!r} cannot be read ({type(error).__name__}); its prompts are not shown") from error
+        raise DataError(_told(folder, PROMPTS, error, "prompts")) from error
     return found
+
+
+def _told(folder: Path, name: str, error: Exception, what: str) -> str:
+    """Without the place on this machine: the page is read elsewhere."""
+    return f"{name} of {folder.name} cannot be read ({type(error).__name__}); its {what} are not shown"

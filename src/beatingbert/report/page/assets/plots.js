@@ -1,21 +1,24 @@
 // The two plots. plotly reads a few tags in texts, so every text that it gets is escaped for it.
 
+const plain = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 const SYMBOLS = { encoder: "circle", prompted: "square", adapted: "diamond", baseline: "triangle-up" };
-const CONFIG = {
+const isNarrow = () => innerWidth < 700;
+const config = () => ({
   responsive: true,
   displaylogo: false,
-  modeBarButtonsToRemove: ["select2d", "lasso2d", "sendDataToCloud", "autoScale2d"],
+  // Named one by one: plotly's own choice has a button that sends the chart to its maker's server.
+  modeBarButtons: [["toImage", "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]],
+  plotlyServerURL: "",
   toImageButtonOptions: { filename: "beatingbert" },
-};
+  displayModeBar: isNarrow() ? false : "hover",
+});
 const AXES = {
   p50: "latency of one question, median (ms)",
   cost: "machine time, loading and training included",
-  price: `price of a million answers (${data.currency})`,
+  price: `price of a million answers (${plain(data.currency)})`,
   memory: "memory while answering (MiB)",
 };
 const LABELLED = 14; // with more points than this their names would cover each other
-
-const plain = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 
 /** Tasks by how much there is to see of them. */
 function tasksOf(items) {
@@ -52,7 +55,7 @@ function layout(title, more) {
     margin: { l: 60, r: 24, t: 24, b: 56 },
     modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("soft"), activecolor: colour("accent") },
     legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", itemsizing: "constant" },
-    hoverlabel: { align: "left", bgcolor: colour("paper"), bordercolor: colour("line"), font },
+    hoverlabel: { align: "left", bgcolor: colour("paper"), bordercolor: colour("line"), font: { ...font, size: isNarrow() ? 11 : 13 } },
     hovermode: "closest",
     xaxis: { ...axis, title: { text: title, font }, ...more },
     yaxis: { ...axis, title: { text: "accuracy (%)", font } },
@@ -73,12 +76,12 @@ function hover(row, questions) {
   return [
     `<b>${plain(row.name)}</b>`,
     `accuracy ${value} [${low}, ${high}]`,
-    `latency ${inWords(row.p50 / 1000)}, 95 of 100 under ${inWords(row.p95 / 1000)} (machine ${plain(row.machine)})`,
+    `latency ${inWords(row.p50 / 1000)}, 95 of 100 under ${inWords(row.p95 / 1000)}`,
     `${inThousands(Math.round(row.perSecond))} per second in batches`,
     `training ${row.training > 0 ? inWords(row.training) : "none"}`,
     `${inThousands(questions)} questions take ${inWords(costOf(row, questions))} of machine time`,
     row.price === null ? "" : `a million answers cost ${row.price.toPrecision(3)} ${plain(data.currency)}`,
-    `${inThousands(Math.round(row.memory))} MiB`,
+    `${inThousands(Math.round(row.memory))} MiB on machine ${plain(row.machine)}`,
   ].filter(Boolean).join("<br>");
 }
 
@@ -115,9 +118,9 @@ function drawTradeoff() {
       x: own.map((point) => point.x),
       y: own.map((point) => point.y),
       name: words,
-      mode: points.length <= LABELLED && byId("plot").clientWidth > 700 ? "markers+text" : "markers",
+      mode: points.length <= LABELLED && !isNarrow() ? "markers+text" : "markers",
       text: own.map((point) => plain(shorten(point.row.name))),
-      textposition: own.map((point) => (point.x > median(points) ? "middle left" : "middle right")),
+      textposition: own.map((point) => (point.x > median(points) ? "top left" : "top right")),
       textfont: { size: 12, color: colour("soft") },
       cliponaxis: false,
       hovertext: own.map((point) => hover(point.row, questions)),
@@ -127,7 +130,7 @@ function drawTradeoff() {
     });
   }
   const ticks = across === "cost" && points.length > 0 ? timeTicks(points) : { dtick: 1, exponentformat: "none" };
-  Plotly.react("plot", traces, layout(AXES[across], { type: "log", ...ticks }), CONFIG);
+  Plotly.react("plot", traces, layout(AXES[across], { type: "log", ...ticks }), config());
 }
 
 const median = (points) => points.map((point) => point.x).sort((one, two) => one - two)[Math.floor(points.length / 2)];
@@ -169,7 +172,7 @@ function drawCurves() {
   });
   const marks = [...new Set(sizes)].sort((one, two) => one - two);
   const ticks = marks.length <= 8 ? { tickvals: marks, ticktext: marks.map(inThousands) } : { dtick: 1 };
-  Plotly.react("curve-plot", traces, layout("train rows", { type: "log", ...ticks }), CONFIG);
+  Plotly.react("curve-plot", traces, layout("train rows", { type: "log", ...ticks }), config());
 }
 
 /** Turn both plots to a task, where they have it. */
