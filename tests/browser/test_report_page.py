@@ -225,6 +225,17 @@ def test_it_fits_a_phone_and_the_dark(browser: Any, folder: Path, width: int, sc
         assert paper == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(20, 23, 28)")
 
 
+def test_it_is_printed_dark_on_white_whatever_the_screen(browser: Any, folder: Path) -> None:
+    about = {"viewport": {"width": 794, "height": 1123}, "color_scheme": "dark"}
+    for opened in open_page(browser, folder / "report.html", **about):
+        label = "getComputedStyle(document.querySelector('#plot .xtitle')).fill"
+        assert opened.page.evaluate(label) == "rgb(230, 233, 238)"
+        opened.page.emulate_media(media="print")
+        opened.page.wait_for_function(f"{label} === 'rgb(0, 0, 0)'")
+        assert not opened.page.locator("#filters").is_visible()
+        assert opened.page.evaluate("document.documentElement.scrollWidth") == 794
+
+
 def test_without_javascript_verdicts_and_leaderboard_are_there(browser: Any, folder: Path) -> None:
     for opened in open_page(browser, folder / "report.html", java_script_enabled=False):
         assert "bert leads gemma by 15.0 points." in opened.page.inner_text("#verdicts")

@@ -17,12 +17,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from beatingbert.report.page.columns import COLUMNS
-from beatingbert.report.page.data import KIND_WORDS, PageData, Row
+from beatingbert.report.page.data import KIND_WORDS, PageData, Row, Verdict
 from beatingbert.report.page.payload import BROWSER_CHARACTERS, build_payload
 
 ASSETS = files("beatingbert.report.page") / "assets"
@@ -51,6 +51,7 @@ def render_page(data: PageData, *, characters: int = BROWSER_CHARACTERS) -> str:
     )
     return environment.get_template("page.html").render(
         data=data,
+        verdicts=_by_task(data.verdicts),
         columns=COLUMNS,
         kinds=KIND_WORDS,
         tasks=list(dict.fromkeys(row.task for row in data.rows)),
@@ -74,6 +75,14 @@ def write_page(path: Path, data: PageData) -> None:
     # A lone half of a surrogate pair, which JSON can hold, is no character: it becomes a replacement mark in the page.
     beside.write_bytes(render_page(data).encode("utf-8", "xmlcharrefreplace"))
     beside.replace(path)
+
+
+def _by_task(verdicts: Sequence[Verdict]) -> dict[str, list[Verdict]]:
+    """Tasks in the order of their first verdict."""
+    found: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        found.setdefault(verdict.task, []).append(verdict)
+    return found
 
 
 def _asset(name: str) -> str:
@@ -114,7 +123,7 @@ def _policy(scripts: list[str]) -> str:
     )
 
 
-def _whisker(rows: tuple[Row, ...]) -> Any:
+def _whisker(rows: Sequence[Row]) -> Callable[[float], str]:
     """Where an accuracy lies on the small scale that all rows share, in pixels."""
     low = min((row.accuracy.low for row in rows), default=0.0)
     high = max((row.accuracy.high for row in rows), default=1.0)

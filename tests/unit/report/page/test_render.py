@@ -66,6 +66,16 @@ def test_the_page_reads_without_script(page: str) -> None:
     assert sum(tag == "th" for tag, _ in read.elements) == len(COLUMNS)
 
 
+def test_verdicts_stand_in_the_order_given_one_heading_per_task() -> None:
+    one = small_page().verdicts[0]
+    verdicts = tuple(replace(one, task=task, sentence=f"about {task}.") for task in ("zebra", "apple", "zebra"))
+    text = Reader(render_page(replace(small_page(), verdicts=verdicts))).text
+    assert re.findall(r"zebra|apple", text[: text.index("Leaderboard", text.index("about"))]) == [
+        *("zebra", "zebra", "zebra"),
+        *("apple", "apple"),
+    ]
+
+
 def test_nothing_on_the_page_points_outside(page: str) -> None:
     for tag, attributes in Reader(page).elements:
         for name, value in attributes.items():

@@ -99,7 +99,7 @@ function drawTradeoff() {
   const measure = (row) => (across === "cost" ? costOf(row, questions) : row[across]);
   const points = rows.map((row) => ({ row, x: measure(row), y: 100 * row.accuracy[0] })).filter((point) => point.x !== null && point.x > 0);
   const most = Math.max(...rows.map((row) => costOf(row, questions)));
-  const size = (row) => 10 + 26 * Math.sqrt(costOf(row, questions) / most);
+  const size = (row) => 9 + 20 * Math.sqrt(costOf(row, questions) / most);
   const line = frontier(points);
   const traces = [
     {
@@ -197,5 +197,5 @@ if (byId("curve-task")) {
   setOptions(byId("curve-task"), tasksOf(data.curves).map((task) => [task, task]));
   byId("curve-task").addEventListener("change", drawCurves);
 }
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+for (const media of ["(prefers-color-scheme: dark)", "print"]) matchMedia(media).addEventListener("change", drawAll);
 drawAll();
