@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     TextArray = npt.NDArray[np.object_]
 
 PREDICTIONS = "predictions.parquet"
+QUESTIONS = "questions.parquet"
 
 
 class Answers:
@@ -60,6 +61,15 @@ class Answers:
         return lost
 
     @cached_property
+    def question(self) -> list[str]:
+        """What was asked, per row, as one line; "" where a run did not keep its questions."""
+        if not (self._folder / QUESTIONS).exists():
+            return [""] * len(self.ids)
+        table = _read(self._folder, self._split, ["id", "fields"], file_name=QUESTIONS)
+        texts = dict(zip(table.column("id").to_pylist(), table.column("fields").to_pylist(), strict=True))
+        return [" | ".join(json.loads(texts.get(one) or "{}").values()) for one in self.ids]
+
+    @cached_property
     def fingerprint(self) -> str:
         """First 12 hexadecimal digits of the SHA-256 of ids and gold labels: equal for the same rows alone."""
         return sha256(json.dumps([self.ids.tolist(), self.gold.tolist()]).encode()).hexdigest()[:12]
@@ -95,24 +105,24 @@ def read_answers(folder: Path, split: str) -> Answers:
     return Answers(folder, split, order=order, ids=ids, gold=gold, label=label)
 
 
-def _read(folder: Path, split: str, columns: list[str]) -> Any:
+def _read(folder: Path, split: str, columns: list[str], *, file_name: str = PREDICTIONS) -> Any:
     """Some columns of one split, as they lie in the file."""
     import pyarrow as pa
     import pyarrow.compute as pc
     from pyarrow import parquet
 
-    path = folder / PREDICTIONS
+    path = folder / file_name
     try:
         with parquet.ParquetFile(path) as file:
             table = file.read(columns=["split", *columns], use_threads=False)
         missing = [name for name in columns if name not in table.column_names]
         if missing:
-            raise DataError(f"damaged: {PREDICTIONS} has no column {missing[0]!r}")
+            raise DataError(f"damaged: {file_name} has no column {missing[0]!r}")
         return table.filter(pc.equal(table.column("split"), split)).combine_chunks()
     except FileNotFoundError as error:
-        raise DataError(f"damaged: {PREDICTIONS} is missing; run the cell again") from error
+        raise DataError(f"damaged: {file_name} is missing; run the cell again") from error
     except (OSError, pa.ArrowException, KeyError) as error:
-        raise DataError(f"damaged: {PREDICTIONS} cannot be read ({error})") from error
+        raise DataError(f"damaged: {file_name} cannot be read ({error})") from error
 
 
 def _texts(column: Any) -> TextArray:

@@ -60,7 +60,7 @@ class Contest:
         group: the runs.
         comparisons: those that were judged, in the order of `AGAINST`, the most accurate first.
         family: how many pairs there are, judged or not; every claim is corrected for all of them.
-        decisive: LLMs against encoders; None where a side is missing. Corrected for the number of groups, too.
+        decisive: LLMs against encoders; None where a side is missing. Corrected for all groups that have both.
         omnibus: whether the runs differ at all; None for a single run.
         smallest_gap: the smallest measured gap of two accuracies that such rows can tell from chance, as a fraction;
             None where they cannot tell any.
@@ -86,24 +86,27 @@ class Decisive:
     Attributes:
         llm, encoder: the most accurate of either side.
         verdict: of the two sides; ahead is a side one of whose contenders beats every one of the other.
+        claims: how many comparisons it is corrected for.
     """
 
     llm: Contender
     encoder: Contender
     verdict: Verdict
+    claims: int
 
 
 def hold_contests(frame: Frame, *, margin: float = MARGIN, progress: Progress = silent) -> list[Contest]:
     """One contest per group, in the frame's order."""
     contests = []
+    contested = sum({Side.LLM, Side.ENCODER} <= {one.side for one in group.contenders} for group in frame.groups)
     progress("comparing", 0, len(frame.groups))
     for done, group in enumerate(frame.groups, start=1):
-        contests.append(hold_contest(group, margin=margin, groups=len(frame.groups)))
+        contests.append(hold_contest(group, margin=margin, together=max(1, contested)))
         progress("comparing", done, len(frame.groups))
     return contests
 
 
-def hold_contest(group: Group, *, margin: float = MARGIN, groups: int = 1) -> Contest:
+def hold_contest(group: Group, *, margin: float = MARGIN, together: int = 1) -> Contest:
     """Hold every contender of a group against those of other sides.
 
     Where that is more than `ALL_PAIRS` pairs, everyone is held against the best of each other side. Everything is
@@ -112,7 +115,7 @@ def hold_contest(group: Group, *, margin: float = MARGIN, groups: int = 1) -> Co
     Args:
         group: whose contenders.
         margin: up to which a difference of accuracies does not matter, as a fraction.
-        groups: how many contests are held together.
+        together: on how many groups LLMs are held against encoders.
     """
     rights = {one.id: group.right(one) for one in group.contenders}
     ranked = sorted(group.contenders, key=lambda one: (-float(rights[one.id].mean()), one.name))
@@ -123,7 +126,7 @@ def hold_contest(group: Group, *, margin: float = MARGIN, groups: int = 1) -> Co
         group=group,
         comparisons=tuple(comparisons),
         family=family,
-        decisive=_decide(sides[Side.LLM], sides[Side.ENCODER], rights, margin=margin, claims=groups),
+        decisive=_decide(sides[Side.LLM], sides[Side.ENCODER], rights, margin=margin, claims=together),
         omnibus=_omnibus(list(rights.values())),
         smallest_gap=_smallest_gap(group.rows, comparisons),
     )
@@ -206,16 +209,17 @@ def _decide(
     if not llms or not encoders:
         return None
     ours, theirs = ([rights[one.id] for one in side] for side in (llms, encoders))
+    together = claims * len(ours) * len(theirs)
     if all(len(right) == 1 for right in (*ours, *theirs)):
         verdict = judge_sides(np.concatenate(ours), np.concatenate(theirs), margin=margin, level=LEVEL, claims=claims)
-        return Decisive(llm=llms[verdict.first_run], encoder=encoders[verdict.second_run], verdict=verdict)
+        best = llms[verdict.first_run], encoders[verdict.second_run]
+        return Decisive(llm=best[0], encoder=best[1], verdict=verdict, claims=together)
     # The best of one side against each of the other; all pairs count, since the best was seen on these rows.
-    claims *= len(ours) * len(theirs)
     leads = float(ours[0].mean() - theirs[0].mean()) >= 0
     against = [(ours[0], other) for other in theirs] if leads else [(other, theirs[0]) for other in ours]
-    p_value = min(1.0, claims * max(_p_value(*pair) for pair in against))
-    verdict = _judge(ours[0], theirs[0], margin=margin, p_value=p_value, claims=claims)
-    return Decisive(llm=llms[0], encoder=encoders[0], verdict=verdict)
+    p_value = min(1.0, together * max(_p_value(*pair) for pair in against))
+    verdict = _judge(ours[0], theirs[0], margin=margin, p_value=p_value, claims=together)
+    return Decisive(llm=llms[0], encoder=encoders[0], verdict=verdict, claims=together)
 
 
 def _omnibus(rights: Sequence[BoolArray]) -> CochranQ | None:

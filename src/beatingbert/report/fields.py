@@ -12,6 +12,11 @@ from beatingbert.report.frame import Frame, Group
 from beatingbert.tasks.catalog import TASKS
 
 
+def short_split(split: str) -> str:
+    """A split's name where several stand side by side: 'matched' for 'validation_matched'."""
+    return split.removeprefix("validation_")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
     """One table's contenders, with the rows that they answered.
@@ -33,7 +38,7 @@ class Field:
     def heading(self) -> str:
         """The task, its splits and how many rows each has: 'MNLI (mnli): matched 9,815 rows, mismatched 9,832 rows'."""
         title = f"{TASKS[self.task].title} ({self.task})" if self.task in TASKS else self.task
-        return f"{title}: " + ", ".join(f"{group.split} {group.rows:,} rows" for group in self.groups)
+        return f"{title}: " + ", ".join(f"{short_split(group.split)} {group.rows:,} rows" for group in self.groups)
 
     @property
     def provenance(self) -> str:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from beatingbert.report.comparisons import AGAINST, ALL_PAIRS, LEVEL, Comparison, Contest, Decisive
 from beatingbert.report.contenders import Side
-from beatingbert.report.text import escape_markdown, markdown_table, p_value, points
+from beatingbert.report.text import escape_markdown, in_points, markdown_table, p_value, points
 from beatingbert.runs.store import write_csv
 from beatingbert.statistics.verdict import Verdict, overall
 from beatingbert.tasks.catalog import TASKS
 
-SIDE_NAMES = {Side.LLM: "LLMs", Side.ENCODER: "encoders", Side.BASELINE: "baselines"}
+SIDE_NAMES = {Side.LLM: "LLMs", Side.ENCODER: "Encoders", Side.BASELINE: "Baselines"}
 MARKS = {"first ahead": "▲", "second ahead": "▼", "practically equal": "≈", "cannot tell": "?"}
 MIRRORED = {"first ahead": "second ahead", "second ahead": "first ahead"}
 OVERALL = {
@@ -43,17 +43,25 @@ def marks(contests: Sequence[Contest]) -> dict[tuple[str, str], str]:
     return found
 
 
-def sentence(first: str, second: str, verdict: Verdict) -> str:
-    """What a verdict says of two, whoever leads named first; `first` and `second` are names, as they are."""
+def sentence(first: str, second: str, verdict: Verdict, *, claims: int = 1) -> str:
+    """What a verdict says of two, whoever leads named first.
+
+    Args:
+        first: its name, as it is.
+        second: the other's.
+        verdict: on these two, in this order.
+        claims: how many comparisons it has been corrected for.
+    """
     gap, low, high = verdict.gap.value, verdict.gap.low, verdict.gap.high
     if gap < 0:
         first, second = second, first
         gap, low, high = -gap, -high, -low
     told = f"{100 * LEVEL:.0f} % interval {points(low)} to {points(high)}, {p_value(verdict.p_value)}"
+    told += f"; both corrected for {claims:,} comparisons" if claims > 1 else ""
     if verdict.kind in ("first ahead", "second ahead"):
         return f"{first} leads {second} by {100 * gap:.1f} points ({told})."
     if verdict.kind == "practically equal":
-        limit = f"within {100 * verdict.margin:g} points of each other"
+        limit = f"within {in_points(verdict.margin)} of each other"
         real = "a difference there is, but too small to matter" if verdict.significant else told
         return f"{first} and {second} are practically equal, {limit}: {points(gap)} points ({real})."
     more = f"; about {verdict.rows_needed:,} rows would probably settle it" if verdict.rows_needed else ""
@@ -64,7 +72,8 @@ def group_sentence(contest: Contest) -> str | None:
     """The verdict on LLMs and encoders for one set of rows; None where a side is missing."""
     if contest.decisive is None:
         return None
-    return sentence(contest.decisive.llm.name, contest.decisive.encoder.name, contest.decisive.verdict)
+    one = contest.decisive
+    return sentence(one.llm.name, one.encoder.name, one.verdict, claims=one.claims)
 
 
 def overall_sentence(contests: Sequence[Contest]) -> str | None:
@@ -81,29 +90,27 @@ def overall_sentence(contests: Sequence[Contest]) -> str | None:
 
 def significance_page(contests: Sequence[Contest]) -> str:
     """Every claim with its numbers, in Markdown."""
-    margins = {100 * one.verdict.margin for contest in contests for one in contest.comparisons}
-    parts = ["# Significance\n", _METHOD.format(margin=", ".join(f"{margin:g}" for margin in sorted(margins)) or "-")]
+    margins = {in_points(one.verdict.margin) for contest in contests for one in contest.comparisons}
+    parts = ["# Significance\n", _METHOD.format(margin=" or ".join(sorted(margins)) or "the margin")]
     summary = [f"- {_title(one)}: {escape_markdown(told)}" for one in contests if (told := group_sentence(one))]
     together = overall_sentence(contests)
     if summary:
         parts += ["## LLMs or encoders?\n", *summary, ""]
         parts += [f"Over all: {together}\n"] if together else []
     else:
-        parts.append(
-            "No rows were answered by an LLM and by an encoder, so neither side can be held against the other.\n"
-        )
+        parts.append("No rows were answered by both an LLM and an encoder, so no side can be held against the other.\n")
     for contest in contests:
         parts += _section(contest)
     return "\n".join(parts)
 
 
 _METHOD = """\
-Only contenders that answered the same rows are held against each other. A gap is the accuracy of the first minus that of
-the second, in points. Its p-value is the exact McNemar test's, corrected by Holm for all pairs of the section, and its
-interval is Tango's score interval at 95 %, widened by Bonferroni for as many: all intervals of a section hold at once.
-Where a contender has several seeds, test and interval are of the mean accuracies and answer for the scatter of the
-seeds, too. LLMs as a side are ahead of encoders if one of them beats every encoder. "Practically equal" is shown to
-differ by less than {margin} points, "cannot tell" is neither a difference nor equality.
+Only contenders that answered the same rows are held against each other. A gap is the accuracy of the first minus that
+of the second, in points. Its p-value is the exact McNemar test's, corrected by Holm for all pairs of the section, and
+its interval is Tango's score interval at 95 %, widened by Bonferroni for as many: all intervals of a section hold at
+once. Where a contender has several seeds, test and interval are of the mean accuracies and answer for the scatter of
+the seeds, too. LLMs as a side are ahead of encoders if one of them beats every encoder. "Practically equal" is shown to
+differ by less than {margin}; "cannot tell" is neither a difference nor equality.
 """
 
 
@@ -129,8 +136,8 @@ def _section(contest: Contest) -> list[str]:
         )
     if contest.smallest_gap is not None:
         parts.append(
-            f"With {group.rows:,} rows a measured gap under {100 * contest.smallest_gap:.1f} points cannot be told from "
-            "chance, even for a single pair.\n"
+            f"With {group.rows:,} rows a measured gap under {100 * contest.smallest_gap:.1f} points cannot be told "
+            "from chance, even for a single pair.\n"
         )
     if not contest.comparisons:
         return [*parts, "There is nobody of another side to be held against.\n"]
@@ -144,7 +151,7 @@ def _section(contest: Contest) -> list[str]:
         rows = [_row(one) for one in contest.comparisons if (one.first.side, one.second.side) == sides]
         if rows:
             ours, theirs = (SIDE_NAMES[side] for side in sides)
-            parts += [f"### {ours} against {theirs}\n", markdown_table((*columns, "verdict"), rows, left=2)]
+            parts += [f"### {ours} against {theirs.lower()}\n", markdown_table((*columns, "verdict"), rows, left=2)]
     return parts
 
 

@@ -8,7 +8,7 @@ from statistics import fmean, median, stdev
 from typing import Any
 
 from beatingbert.report.contenders import Contender
-from beatingbert.report.fields import Field
+from beatingbert.report.fields import Field, short_split
 from beatingbert.report.prices import Prices
 from beatingbert.report.text import (
     duration,
@@ -38,7 +38,7 @@ def performance_table(fields: Sequence[Field], marks: Marks, legend: str) -> str
     for field in fields:
         splits = [group.split for group in field.groups]
         several = len(splits) > 1
-        names = [f"{escape_markdown(split)} " if several else "" for split in splits]
+        names = [f"{escape_markdown(short_split(split))} " if several else "" for split in splits]
         columns = ["model", "how", "seeds", *(f"{name}accuracy [95 %]" for name in names)]
         columns += ["verdict", "macro-F1", "MCC", "ECE", "unparsed", "cut"]
         ranked = sorted(field.contenders, key=lambda one: (-_mean(one, splits[0], "accuracy"), one.name))
@@ -56,7 +56,7 @@ def performance_table(fields: Sequence[Field], marks: Marks, legend: str) -> str
 
 _PERFORMANCE_NOTES = """\
 Accuracy and macro-F1 in percent, the mean over seeds. In brackets the interval that the rows leave open, also the mean
-over seeds; behind it ± one standard deviation between seeds. ECE is the expected calibration error, the smaller the better.
+over seeds; behind it ± one standard deviation between seeds. ECE is the expected calibration error: smaller is better.
 "unparsed" replies named no label and count as wrong; "cut" inputs lost tokens. Both are counted over all seeds.
 """
 

@@ -67,23 +67,35 @@ def p_value(value: float) -> str:
     return "p < 0.0001" if value < 0.0001 else f"p = {value:.2g}"
 
 
+def in_points(fraction: float) -> str:
+    """A margin as a reader says it: '1 point', '0.5 points'."""
+    return f"{100 * fraction:g} point{'' if fraction == 0.01 else 's'}"
+
+
 def points(fraction: float) -> str:
     """A gap between two accuracies, as '+5.4'."""
     return f"{100 * fraction:+.1f}"
 
 
 def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, left: int) -> str:
-    """A GitHub table that no text can break.
+    """A GitHub table that no text of another's can break.
 
     Args:
         columns: the headings, as they are.
-        rows: as many texts each, of any origin.
-        left: how many of the columns hold texts; the others hold numbers and stand to the right.
+        rows: as many texts each.
+        left: how many of the columns hold texts, of any origin; the others hold our own figures and words, which are
+            not escaped, and stand to the right.
     """
     lines = ["| " + " | ".join(columns) + " |", "|" + " --- |" * left + " ---: |" * (len(columns) - left)]
-    lines += ["| " + " | ".join(map(escape_markdown, row)) + " |" for row in rows]
+    lines += ["| " + " | ".join([*map(escape_markdown, row[:left]), *row[left:]]) + " |" for row in rows]
     return "\n".join(lines) + "\n"
 
 
 def _three_figures(value: float) -> str:
     return f"{value:.{0 if value >= 99.95 else 1 if value >= 9.995 else 2}f}"
+
+
+def shorten(text: str, most: int) -> str:
+    """A text as one line of at most so many characters, with an ellipsis where something was cut."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else line[: most - 1].rstrip() + "…"
