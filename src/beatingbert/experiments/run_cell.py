@@ -14,7 +14,7 @@ from beatingbert.engines.catalog import build_engine
 from beatingbert.engines.protocol import Classifier, Upkeep, Workplace
 from beatingbert.errors import TooFewExamplesError
 from beatingbert.progress import Progress, silent
-from beatingbert.report.errors.analysis import analyse_errors_if_possible
+from beatingbert.report.errors.analysis import ensure_analysed
 from beatingbert.runs.cell import Cell
 from beatingbert.runs.environment import capture_environment
 from beatingbert.runs.record import RunRecord
@@ -129,7 +129,7 @@ def run_cell(
         history=facts.history,
         template=facts.template.get("text", ""),
     )
-    analyse_errors_if_possible(folder.path)
+    ensure_analysed(folder.path)
     return record
 
 

@@ -21,6 +21,7 @@ from beatingbert.errors import MisalignedError, TooFewExamplesError
 from beatingbert.report.errors.answered import read_answered
 from beatingbert.report.frame import Frame, Group
 from beatingbert.runs.store import write_csv
+from beatingbert.statistics.agreement import cohen_kappas, error_overlaps
 from beatingbert.statistics.intervals import Interval, wilson
 
 if TYPE_CHECKING:
@@ -88,12 +89,11 @@ def overlap_errors(names: Sequence[str], ids: Sequence[str], right: BoolArray, a
         names: of the contenders.
         ids: of the rows.
         right: shape (names, rows), True where a contender was right.
-        answers: shape (names, rows), a code per answer; a reply that named no label has one of its own, e.g. -1.
+        answers: shape (names, rows), a code from 0 per answer; -1 for a reply that named no label.
 
     Raises:
         MisalignedError: a shape does not fit.
         TooFewExamplesError: no contender, or no rows.
-    Source: Jaccard (1912); Cohen (1960), equation 1.
     """
     import numpy as np
 
@@ -106,10 +106,7 @@ def overlap_errors(names: Sequence[str], ids: Sequence[str], right: BoolArray, a
         raise TooFewExamplesError("an overlap of errors needs at least one contender and one row")
     # Products of float arrays go through BLAS, those of whole numbers do not; counts of rows are exact in either.
     errors = (~right).astype(np.float64)
-    wrong = errors.sum(axis=1)
     both = errors @ errors.T
-    either = wrong[:, None] + wrong[None, :] - both
-    jaccard = np.divide(both, either, out=np.full_like(both, np.nan), where=either > 0)
     judges = answers.min(axis=1) != answers.max(axis=1)
     hits = right[judges].sum(axis=0)
     count = int(judges.sum())
@@ -121,10 +118,10 @@ def overlap_errors(names: Sequence[str], ids: Sequence[str], right: BoolArray, a
     return Overlap(
         names=tuple(names),
         rows=len(ids),
-        wrong=wrong.astype(np.int64),
+        wrong=errors.sum(axis=1).astype(np.int64),
         both_wrong=both.astype(np.int64),
-        jaccard=jaccard,
-        kappa=_kappas(answers),
+        jaccard=error_overlaps(right),
+        kappa=cohen_kappas(answers, int(answers.max()) + 1),
         judges=judges,
         alone_right=tuple(rows_of(bool(one), row & (hits == 1)) for one, row in zip(judges, right, strict=True)),
         alone_wrong=tuple(
@@ -134,25 +131,6 @@ def overlap_errors(names: Sequence[str], ids: Sequence[str], right: BoolArray, a
         best=float(right[judges].mean(axis=1).max()) if count else None,
         oracle=wilson(int((hits > 0).sum()), len(ids), level=LEVEL) if count > 1 else None,
     )
-
-
-def _kappas(answers: IntArray) -> FloatArray:
-    """Cohen's kappa of every pair, shape (names, names)."""
-    import numpy as np
-
-    rows = answers.shape[1]
-    agreed = np.zeros((len(answers), len(answers)))
-    by_chance = np.zeros_like(agreed)
-    for code in np.unique(answers):
-        given = (answers == code).astype(np.float64)
-        agreed += given @ given.T
-        shares = given.sum(axis=1) / rows
-        by_chance += np.outer(shares, shares)
-    agreed /= rows
-    room = 1 - by_chance
-    # Chance agrees on all where both answer everything alike and the same; rounding must not hide that.
-    kappas: FloatArray = np.divide(agreed - by_chance, room, out=np.full_like(agreed, np.nan), where=room > 1e-12)
-    return kappas
 
 
 def overlap_of(frame: Frame, group: Group) -> Overlap:
@@ -188,10 +166,8 @@ def write_error_overlap(path: Path, found: Sequence[tuple[Group, Overlap]]) -> N
 
 def write_alone(path: Path, found: Sequence[tuple[Group, Overlap]]) -> None:
     """One line per contender: its errors, and how many rows it alone gets right or wrong, with the first twenty ids."""
-    lines: list[tuple[object, ...]] = [
-        ("task", "split", "rows", "contender", "wrong", "alone_right", "alone_wrong", "alone_right_ids")
-        + ("alone_wrong_ids",)
-    ]
+    names = ("alone_right", "alone_wrong", "alone_right_ids", "alone_wrong_ids")
+    lines: list[tuple[object, ...]] = [("task", "split", "rows", "contender", "wrong", *names)]
     for group, one in found:
         for at, name in enumerate(one.names):
             right, wrong = one.alone_right[at], one.alone_wrong[at]

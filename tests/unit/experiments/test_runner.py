@@ -16,8 +16,9 @@ from beatingbert.tasks.example import Question
 
 Rows = list[dict[str, Any]]
 
-TABLES = ("by_label", "by_length", "by_truncation", "confusion_matrix", "confusion_matrix_normalized", "errors") + (
-    *("per_class", "reliability", "top_errors"),
+TABLES = (
+    *("by_label", "by_length", "by_truncation", "confusion_matrix", "confusion_matrix_normalized"),
+    *("errors", "per_class", "reliability", "top_errors"),
 )
 
 

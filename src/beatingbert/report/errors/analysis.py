@@ -71,21 +71,31 @@ def analyse_errors(folder: Path, *, top: int = TOP) -> Path | None:
     return made
 
 
-def is_analysed(folder: Path) -> bool:
+def ensure_analysed(folder: Path) -> bool:
+    """Make the tables of a finished run unless those of this version are there; at the end of a run, and in a report.
+
+    Whatever goes wrong is logged and no more: the run itself is on disk, and is never lost for want of its tables.
+
+    Returns:
+        Whether there is nothing left to do: the tables are there, or there is nothing to make them of.
+    """
+    if _is_analysed(folder):
+        return True
+    try:
+        analyse_errors(folder)
+    except Exception:  # a full disk, a folder that may only be read, a damaged file, or a fault of ours
+        logger.warning("the error analysis of %s failed; 'beatingbert report' tries again", folder, exc_info=True)
+        return False
+    return True
+
+
+def _is_analysed(folder: Path) -> bool:
     """Whether a run has the tables of this version."""
     try:
         told = json.loads((folder / FOLDER / MARK).read_text(encoding="utf-8"))
         return bool(told["version"] == VERSION)
     except (OSError, ValueError, KeyError, TypeError):
         return False
-
-
-def analyse_errors_if_possible(folder: Path) -> None:
-    """As `analyse_errors`, but a failure is logged and no more: a finished run is never lost for want of its tables."""
-    try:
-        analyse_errors(folder)
-    except Exception:  # whatever it is, the run itself is on disk and the tables can be made again
-        logger.warning("the error analysis of %s failed; 'beatingbert report' tries again", folder, exc_info=True)
 
 
 def _tables(answered: Sequence[Answered], score: Mapping[str, Any], top: int) -> dict[str, Table]:

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 
 MOST = 30
 MOST_WITH_NUMBERS = 14
-NAME = 40
+MOST_WITH_EVERY_PLACE = 18
+NAME = 36
+MISSING = "#EDEDED"
 
 
 def draw_heatmap(names: Sequence[str], values: FloatArray, *, title: str, bar: str) -> Figure:
-    """The square; its diagonal is left blank, since everyone agrees with himself.
+    """The square; its diagonal is left grey, since everyone agrees with himself.
 
     Args:
         names: one per row and column, at most 30.
@@ -29,6 +31,7 @@ def draw_heatmap(names: Sequence[str], values: FloatArray, *, title: str, bar: s
         bar: what the numbers are.
     """
     import numpy as np
+    from matplotlib import colormaps
 
     shown = values.astype(np.float64).copy()
     np.fill_diagonal(shown, np.nan)
@@ -36,11 +39,19 @@ def draw_heatmap(names: Sequence[str], values: FloatArray, *, title: str, bar: s
     cell = 0.29 if numbered else 0.17
     figure = style.new_figure(style.PAGE, max(2.0, 0.75 + cell * len(names)))
     axes = figure.add_subplot()
-    image = axes.imshow(shown, cmap="cividis", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
-    axes.set_title(style.shorten(title, 70), loc="left")
+    image = axes.imshow(
+        shown,
+        cmap=colormaps["cividis"].with_extremes(bad=MISSING),
+        vmin=0,
+        vmax=1,
+        aspect="auto",
+        interpolation="nearest",
+    )
+    style.set_title(figure, title)
     places = range(len(names))
     axes.set_yticks(places, [f"{style.shorten(name, NAME)}  {at + 1}" for at, name in enumerate(names)])
-    axes.set_xticks(places, [str(at + 1) for at in places])
+    step = 1 if len(names) <= MOST_WITH_EVERY_PLACE else 5
+    axes.set_xticks(places[step - 1 :: step], [str(at + 1) for at in places[step - 1 :: step]])
     axes.tick_params(length=0)
     for side in axes.spines.values():
         side.set_visible(False)
@@ -51,5 +62,5 @@ def draw_heatmap(names: Sequence[str], values: FloatArray, *, title: str, bar: s
                 axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour)
     legend = figure.colorbar(image, ax=axes, fraction=0.03, pad=0.02, ticks=[0, 0.5, 1])
     legend.set_label(bar)
-    legend.outline.set_visible(False)  # type: ignore[operator]  # matplotlib's own annotation is too narrow
+    legend.outline.set_visible(False)
     return figure

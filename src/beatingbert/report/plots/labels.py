@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.text import Text
 
 GAP = 4.0
 """Points between a dot and its name."""
 
-REACHES = (1.0, 2.2, 4.0)
-"""How far away a name is tried, in gaps."""
+REACHES = (1.0, 2.2)
+"""How far away a name is tried, in gaps; farther away nobody would know whose it is."""
 
 DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, -1))
 """Right, left, above, below, and between."""
@@ -46,7 +47,13 @@ class Box:
 
 
 def place_names(
-    axes: Axes, names: Sequence[str], positions: Sequence[tuple[float, float]], *, size: float, colours: Sequence[str]
+    axes: Axes,
+    names: Sequence[str],
+    positions: Sequence[tuple[float, float]],
+    *,
+    size: float,
+    colours: Sequence[str],
+    avoid: Sequence[Box] = (),
 ) -> list[str]:
     """Write each name where there is room for it, the first names first.
 
@@ -58,6 +65,7 @@ def place_names(
         positions: of the dots, in data coordinates.
         size: of the dots, in points.
         colours: of the names.
+        avoid: what a name should not lie on either, unless there is no other room for it.
 
     Returns:
         Names for which there was no room; they are not written.
@@ -73,27 +81,30 @@ def place_names(
     inside = Box(frame.x0, frame.y0, frame.x1, frame.y1)
     left_out = []
     for name, (x, y), position, colour in zip(names, pixels, positions, colours, strict=True):
-        text = axes.annotate(name, position, xytext=(0, 0), textcoords="offset points", color=colour)
+        text = axes.annotate(name, position, xytext=(0, 0), textcoords="offset points", va="bottom", color=colour)
         text.set_in_layout(False)
         extent = text.get_window_extent(renderer)
-        found = _find_room((x, y), (extent.width, extent.height), half, taken, inside, scale)
+        around = (x, y), (extent.width, extent.height), half
+        found = _find_room(*around, [*taken, *avoid], inside, scale) or _find_room(*around, taken, inside, scale)
         if found is None:
             text.remove()
             left_out.append(name)
             continue
-        box, far = found
-        taken.append(box)
-        text.xyann = ((box.left - x) / scale, (box.bottom - y) / scale + (extent.y0 * 0))
-        text.set_verticalalignment("bottom")
-        if far:
-            axes.annotate(
-                "",
-                position,
-                xytext=(((box.left + box.right) / 2 - x) / scale, ((box.bottom + box.top) / 2 - y) / scale),
-                textcoords="offset points",
-                arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.4, "shrinkA": 5, "shrinkB": 2},
-            )
+        taken.append(found)
+        text.xyann = ((found.left - x) / scale, (found.bottom - y) / scale)
     return left_out
+
+
+def box_of(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> Box:
+    """The box of a thin line, level or upright, between two points in data coordinates."""
+    (left, bottom), (right, top) = axes.transData.transform([start, end]).tolist()
+    return Box(left - 0.5, bottom - 0.5, right + 0.5, top + 0.5)
+
+
+def extent_of(text: Text) -> Box:
+    """The box of a text that is drawn."""
+    extent = text.get_window_extent()
+    return Box(extent.x0, extent.y0, extent.x1, extent.y1)
 
 
 def _find_room(
@@ -103,8 +114,8 @@ def _find_room(
     taken: Sequence[Box],
     inside: Box,
     scale: float,
-) -> tuple[Box, bool] | None:
-    """The first free place round a dot, and whether it is far enough away to need a line to it."""
+) -> Box | None:
+    """The first free place round a dot."""
     x, y = at
     width, height = extent
     for reach in REACHES:
@@ -114,24 +125,30 @@ def _find_room(
             bottom = y + up * away - (height if up < 0 else 0 if up > 0 else height / 2)
             box = Box(left, bottom, left + width, bottom + height)
             if inside.holds(box) and not any(box.meets(other) for other in taken):
-                return box, reach > REACHES[1]
+                return box
     return None
 
 
-def spread(wanted: Sequence[float], gap: float) -> list[float]:
+def spread(wanted: Sequence[float], gap: float, *, low: float, high: float) -> list[float]:
     """Heights as near as can be to the wanted ones with at least `gap` between any two, in the order given.
 
-    Neighbours that are too close are pushed apart evenly, as one block around their common middle.
+    Neighbours that are too close are pushed apart evenly, as one block around their common middle. All lie between
+    `low` and `high` if there is room for them.
     """
+
+    def inside(middle: float, members: int) -> float:
+        half = gap * (members - 1) / 2
+        return (low + high) / 2 if low + half > high - half else min(max(middle, low + half), high - half)
+
     order = sorted(range(len(wanted)), key=lambda at: wanted[at])
     blocks: list[tuple[float, list[int]]] = []  # middle, members from the lowest
     for at in order:
-        blocks.append((wanted[at], [at]))
+        blocks.append((inside(wanted[at], 1), [at]))
         while len(blocks) > 1 and _top(blocks[-2], gap) + gap > _bottom(blocks[-1], gap):
             members = blocks[-2][1] + blocks[-1][1]
             # Least squares: the mean of where each member would put the block's middle.
             middle = sum(wanted[one] for one in members) / len(members)
-            blocks[-2:] = [(middle, members)]
+            blocks[-2:] = [(inside(middle, len(members)), members)]
     placed = [0.0] * len(wanted)
     for block in blocks:
         for step, at in enumerate(block[1]):

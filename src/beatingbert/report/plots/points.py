@@ -34,18 +34,21 @@ class Curve:
 
     Attributes:
         name: of the way.
+        look: of its kind.
         sizes: train rows, ascending.
         scores: per size, the score of each seed.
     """
 
     name: str
+    look: Look
     sizes: tuple[int, ...]
     scores: tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
-    """Someone whose score does not depend on train rows."""
+    """Someone whose score does not depend on what is across: it is drawn as a line."""
 
     name: str
+    look: Look
     value: float

@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 LEVEL = 0.95
 
 
-def draw_reliability(bins: Sequence[Mapping[str, Any]], *, title: str, ece: float | None = None) -> Figure:
+def draw_reliability(bins: Sequence[Mapping[str, Any]], *, title: Sequence[str], ece: float | None = None) -> Figure:
     """Accuracy against confidence with Wilson's intervals, and below it the rows per bin.
 
     Args:
         bins: as `Scorecard.reliability` in its JSON: "low", "high", "count", "confidence", "accuracy".
-        title: above the diagram.
+        title: lines above the diagram.
         ece: expected calibration error, told in the diagram.
     """
-    figure = style.new_figure(style.COLUMN, 3.5)
+    figure = style.new_figure(style.COLUMN, 3.6)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     upper.plot([0, 1], [0, 1], color=style.GREY, linewidth=0.8, linestyle="--")
     filled = [one for one in bins if one["count"]]
@@ -37,7 +37,7 @@ def draw_reliability(bins: Sequence[Mapping[str, Any]], *, title: str, ece: floa
         linewidth=1.0,
     )
     upper.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="accuracy")
-    upper.set_title(style.shorten(title, 42), loc="left")
+    style.set_title(figure, *title)
     upper.grid(True)
     if ece is not None:
         upper.text(0.03, 0.95, f"ECE {ece:.3f}", transform=upper.transAxes, va="top")
@@ -46,6 +46,6 @@ def draw_reliability(bins: Sequence[Mapping[str, Any]], *, title: str, ece: floa
     lower.bar(middles, [one["count"] for one in bins], width=widths, color=style.SKY, edgecolor="white", linewidth=0.5)
     lower.set(xlabel="confidence in the answer", ylabel="rows")
     lower.grid(True, axis="y")
-    lower.yaxis.get_major_locator().set_params(nbins=3, integer=True)  # type: ignore[attr-defined]
+    lower.yaxis.get_major_locator().set_params(nbins=3, integer=True)
     figure.align_ylabels([upper, lower])
     return figure

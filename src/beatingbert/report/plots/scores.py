@@ -45,7 +45,7 @@ def draw_scores(points: Sequence[Point], *, title: str, axis: str) -> Figure:
             xycoords=("axes fraction", "data"),
             xytext=(4, 0),
             textcoords="offset points",
-            va="center",
+            va="center_baseline",
         )
     axes.set_yticks(range(len(shown)), [style.shorten(one.name, NAME) for one in shown])
     axes.tick_params(axis="y", length=0)
@@ -55,7 +55,7 @@ def draw_scores(points: Sequence[Point], *, title: str, axis: str) -> Figure:
     axes.spines["left"].set_visible(False)
     axes.set_xlabel(axis)
     more = f", best {MOST} of {len(ranked)}" if len(ranked) > len(shown) else ""
-    axes.set_title(style.shorten(title, 80) + more, loc="left", x=0.0)
+    style.set_title(figure, title + more)
     looks = {one.look for one in shown}
     if len(looks) > 1:
         style.show_looks_below(figure, looks)

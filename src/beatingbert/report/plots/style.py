@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,9 @@ COLUMN, PAGE = 3.3, 6.9
 POINTS = 8
 """Size of all text, in points; nothing is smaller than 7."""
 
+BOLD_CHARACTER = 0.078
+"""Inches that a character of a title takes in the mean, and a little more."""
+
 PNG_DPI = 200
 
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
@@ -35,14 +38,11 @@ GREY = "#6E6E6E"
 
 LINES = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK, GREY)  # yellow does not show on white
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-DASHES = ("-", "--", "-.", ":")
 
 RC: dict[str, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so every machine draws the same
     "font.size": POINTS,
-    "axes.titlesize": POINTS,
-    "axes.titlelocation": "left",
-    "axes.titleweight": "bold",
+    "figure.titlesize": POINTS,
     "axes.labelsize": POINTS,
     "axes.linewidth": 0.6,
     "axes.edgecolor": GREY,
@@ -97,15 +97,18 @@ def drawing() -> Iterator[None]:
         # A name in a script that the font lacks is drawn as boxes; the SVG still holds its text.
         warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font")
         mpl.rcdefaults()
-        mpl.rcParams.update(RC)
+        mpl.rcParams.update(RC)  # type: ignore[arg-type]  # the names are checked when they are set
         yield
 
 
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure of so many inches, laid out so that nothing is cut."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
 
 
 def save(figure: Figure, folder: Path, name: str, *, formats: tuple[str, ...] = ("png", "svg")) -> list[Path]:
@@ -133,6 +136,25 @@ def shorten(text: str, most: int) -> str:
         return text
     front = (most - 1) * 2 // 3
     return f"{text[:front]}…{text[len(text) - (most - 1 - front) :]}"
+
+
+def tell_apart(looks: Sequence[Look]) -> list[tuple[str, str]]:
+    """A colour and a marker for each of at most eight lines: the first of a kind has its kind's own."""
+    given: list[tuple[str, str]] = []
+    own = {(one.colour, one.marker) for one in looks}
+    colours = [colour for colour in LINES if colour not in {colour for colour, _ in own}]
+    markers = [marker for marker in MARKERS if marker not in {marker for _, marker in own}]
+    for look in looks:
+        first = (look.colour, look.marker)
+        given.append(first if first not in given else (colours.pop(0), markers.pop(0)))
+    return given
+
+
+def set_title(figure: Figure, *lines: str) -> None:
+    """The title over the whole width, at the left; a line that is too long loses its middle."""
+    most = int(figure.get_size_inches()[0] / BOLD_CHARACTER)
+    # Unlike an axes' title it may begin left of the axes, so a narrow picture has room for a name.
+    figure.suptitle("\n".join(shorten(line, most) for line in lines), x=0.01, ha="left", fontweight="bold")
 
 
 def show_looks_below(figure: Figure, looks: set[Look]) -> None:
