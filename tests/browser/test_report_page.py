@@ -14,6 +14,7 @@ from beatingbert.report.page.render import write_page
 from tiny_pages import SCRIPT, hostile_page, small_page
 
 CHROMIUM = shutil.which("chromium")
+HOSTILE = f"{SCRIPT}<b>&lt;i&gt;</b>"  # plotly would read the latter as bold, and as what it is not
 FLAGS = [
     "--no-sandbox",  # root has none
     *("--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -53,7 +54,7 @@ def browser() -> Iterator[Any]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("page")
     write_page(folder / "report.html", small_page())
-    write_page(folder / "hostile.html", hostile_page(SCRIPT))
+    write_page(folder / "hostile.html", hostile_page(HOSTILE))
     return folder
 
 
@@ -204,14 +205,14 @@ def test_a_script_in_a_data_set_is_shown_as_text(browser: Any, opened: Opened, f
     assert opened.dialogs == [] and opened.complaints == []
     for hostile in open_page(browser, folder / "hostile.html"):
         page = hostile.page
-        assert page.title() == SCRIPT
+        assert page.title() == HOSTILE
         for place in ("h1", ".facts li", "#verdicts dt", "#list .snippet", "#detail .text", "#detail h3", "#notes li"):
-            assert page.locator(place).first.inner_text().strip() == SCRIPT, place
-        assert SCRIPT in page.inner_text("#plot") and SCRIPT in page.inner_text("#curve-plot")
+            assert page.locator(place).first.inner_text().strip() == HOSTILE, place
+        assert HOSTILE in page.inner_text("#plot") and HOSTILE in page.inner_text("#curve-plot")
         page.select_option("#across", "price")
-        assert SCRIPT in page.text_content("#plot .xtitle")
+        assert HOSTILE in page.text_content("#plot .xtitle")
         page.locator("#detail summary").click()
-        assert page.locator("#detail details pre").inner_text() == f"{SCRIPT} {SCRIPT}"
+        assert page.locator("#detail details pre").inner_text() == f"{HOSTILE} {HOSTILE}"
         assert page.locator("script").count() == 3
         assert hostile.dialogs == [] and hostile.complaints == []
 
