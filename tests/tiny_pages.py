@@ -5,12 +5,12 @@ from __future__ import annotations
 from itertools import combinations
 from typing import Any
 
+from beatingbert.report.contenders import Kind
 from beatingbert.report.page.data import (
     Answer,
     Curve,
     CurvePoint,
     Estimate,
-    Kind,
     Outcome,
     PageData,
     Pair,
@@ -33,6 +33,7 @@ def row(model: str = "bert", **about: Any) -> Row:
         "kind": Kind.ENCODER,
         "how": "fine-tuned on 100",
         "machine": "A",
+        "precision": "fp32",
         "seeds": 1,
         "rows": 4,
         "accuracy": Estimate(0.75, 0.5, 0.9),

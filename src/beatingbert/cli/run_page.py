@@ -11,7 +11,7 @@ from rich.table import Table
 from beatingbert.cli.console import out
 from beatingbert.report.answers import Answers, read_answers
 from beatingbert.report.contenders import describe
-from beatingbert.report.tables import machine_of
+from beatingbert.report.machines import machine_of
 from beatingbert.report.text import duration, figure, many, percent, shorten, storage
 from beatingbert.runs.record import RunRecord
 
@@ -56,7 +56,7 @@ def surest_mistakes(answers: Answers, most: int) -> list[int]:
 def rows_table(answers: Answers, rows: Iterable[int], runs: Mapping[str, Answers]) -> Table:
     """Some rows with their gold label, what each of some runs answered, by heading, and the question if it was kept."""
     rows = list(rows)
-    asked = [shorten(answers.question[at], 80) for at in rows]
+    asked = [shorten(one.line, 80) if (one := answers.asked[at]) else "" for at in rows]
     table = _table("id", "gold", *runs, *(["question"] if any(asked) else []))
     for at, question in zip(rows, asked, strict=True):
         given = [_answer(one, at) for one in runs.values()]

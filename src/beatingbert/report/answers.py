@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from beatingbert.errors import DataError
+from beatingbert.report.questions import Asked, read_questions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     TextArray = npt.NDArray[np.object_]
 
 PREDICTIONS = "predictions.parquet"
-QUESTIONS = "questions.parquet"
 
 
 class Answers:
@@ -57,17 +57,19 @@ class Answers:
         """Shape (rows,), how many tokens of the question were cut away."""
         import numpy as np
 
-        lost: IntArray = self._column("lost_tokens").astype(np.int64)
-        return lost
+        return np.array([lost or 0 for lost in self._column("lost_tokens")], dtype=np.int64)
 
     @cached_property
-    def question(self) -> list[str]:
-        """What was asked, per row, as one line; "" where a run did not keep its questions."""
-        if not (self._folder / QUESTIONS).exists():
-            return [""] * len(self.ids)
-        table = _read(self._folder, self._split, ["id", "fields"], file_name=QUESTIONS)
-        texts = dict(zip(table.column("id").to_pylist(), table.column("fields").to_pylist(), strict=True))
-        return [" | ".join(json.loads(texts.get(one) or "{}").values()) for one in self.ids]
+    def asked(self) -> list[Asked | None]:
+        """What was asked, per row; None where a run did not keep it."""
+        kept = read_questions(self._folder, self._split)
+        return [kept.get(one) for one in self.ids]
+
+    @property
+    def as_asked(self) -> list[int]:
+        """Positions of the rows in the order in which the run was asked."""
+        asked: list[int] = self._order.argsort().tolist()
+        return asked
 
     @cached_property
     def fingerprint(self) -> str:
@@ -105,24 +107,24 @@ def read_answers(folder: Path, split: str) -> Answers:
     return Answers(folder, split, order=order, ids=ids, gold=gold, label=label)
 
 
-def _read(folder: Path, split: str, columns: list[str], *, file_name: str = PREDICTIONS) -> Any:
+def _read(folder: Path, split: str, columns: list[str]) -> Any:
     """Some columns of one split, as they lie in the file."""
     import pyarrow as pa
     import pyarrow.compute as pc
     from pyarrow import parquet
 
-    path = folder / file_name
+    path = folder / PREDICTIONS
     try:
         with parquet.ParquetFile(path) as file:
             table = file.read(columns=["split", *columns], use_threads=False)
         missing = [name for name in columns if name not in table.column_names]
         if missing:
-            raise DataError(f"damaged: {file_name} has no column {missing[0]!r}")
+            raise DataError(f"damaged: {PREDICTIONS} has no column {missing[0]!r}")
         return table.filter(pc.equal(table.column("split"), split)).combine_chunks()
     except FileNotFoundError as error:
-        raise DataError(f"damaged: {file_name} is missing; run the cell again") from error
+        raise DataError(f"damaged: {PREDICTIONS} is missing; run the cell again") from error
     except (OSError, pa.ArrowException, KeyError) as error:
-        raise DataError(f"damaged: {file_name} cannot be read ({error})") from error
+        raise DataError(f"damaged: {PREDICTIONS} cannot be read ({error})") from error
 
 
 def _texts(column: Any) -> TextArray:

@@ -12,12 +12,11 @@ from beatingbert.errors import TooFewExamplesError
 from beatingbert.progress import Progress, silent
 from beatingbert.report.contenders import Contender, Side
 from beatingbert.report.frame import Frame, Group
-from beatingbert.statistics.discordant import exact_p_values
 from beatingbert.statistics.multiplicity import holm
-from beatingbert.statistics.paired import seeded_gap
 from beatingbert.statistics.power import minimum_detectable_gap
 from beatingbert.statistics.several import CochranQ, cochran_q
-from beatingbert.statistics.verdict import Kind, Verdict, judge, judge_sides
+from beatingbert.statistics.sides import contender_p_value, judge_contenders, judge_sides
+from beatingbert.statistics.verdict import Verdict
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,7 +39,7 @@ class Comparison:
         first, second: an LLM against an encoder or a baseline, or an encoder against a baseline.
         verdict: gap (accuracy of the first minus that of the second), interval and p-value, both corrected for the
             family, and what follows from them.
-        alone: the p-value without correction: exact McNemar test, or `seeded_gap` where there are several seeds.
+        alone: the p-value without correction, see `contender_p_value`.
         only_first, only_second: rows that one of the two alone got right; of several seeds the mean over their pairs.
     """
 
@@ -143,14 +142,14 @@ def _compare(
     pairs: Sequence[tuple[Contender, Contender]], rights: Mapping[str, BoolArray], family: int, margin: float
 ) -> list[Comparison]:
     """Judge the pairs as a part of a family."""
-    alone = [_p_value(rights[first.id], rights[second.id]) for first, second in pairs]
+    alone = [contender_p_value(rights[first.id], rights[second.id]) for first, second in pairs]
     # Pairs that were not looked at count as if nothing spoke for them, which is never less strict than looking.
     corrected = holm([*alone, *[1.0] * (family - len(pairs))])
     found = []
     for (first, second), bare, p_value in zip(pairs, alone, corrected, strict=False):
         ours, theirs = rights[first.id], rights[second.id]
         only_first, only_second = _discordant(ours, theirs)
-        verdict = _judge(ours, theirs, margin=margin, p_value=p_value, claims=family)
+        verdict = judge_contenders(ours, theirs, margin=margin, level=LEVEL, p_value=p_value, claims=family)
         found.append(
             Comparison(
                 first=first,
@@ -170,31 +169,6 @@ def _discordant(first: BoolArray, second: BoolArray) -> tuple[float, float]:
     return float((ours * (1 - theirs)).sum()), float((theirs * (1 - ours)).sum())
 
 
-def _p_value(first: BoolArray, second: BoolArray) -> float:
-    """Exact McNemar test, or the test of mean accuracies where a side has several seeds."""
-    import numpy as np
-
-    if len(first) == len(second) == 1:
-        only_first, only_second = (round(count) for count in _discordant(first, second))
-        return float(exact_p_values(np.array(only_first), np.array(only_second)))
-    return seeded_gap(first, second, level=LEVEL, draws=1, seed=0).p_value  # draws are for one seed a side
-
-
-def _judge(first: BoolArray, second: BoolArray, *, margin: float, p_value: float, claims: int) -> Verdict:
-    """`judge`, also of several seeds: then the interval is that of `seeded_gap`, which answers for their scatter."""
-    if len(first) == len(second) == 1:
-        return judge(first[0], second[0], margin=margin, level=LEVEL, p_value=p_value, claims=claims)
-    error = (1 - LEVEL) / claims
-    gap = seeded_gap(first, second, level=1 - error, draws=1, seed=0).gap
-    within = seeded_gap(first, second, level=1 - 2 * error, draws=1, seed=0).gap
-    kind: Kind = "cannot tell"
-    if -margin < within.low and within.high < margin:
-        kind = "practically equal"
-    elif p_value < 1 - LEVEL and gap.value != 0:
-        kind = "first ahead" if gap.value > 0 else "second ahead"
-    return Verdict(kind=kind, gap=gap, p_value=p_value, level=LEVEL, margin=margin, rows=first.shape[1])
-
-
 def _decide(
     llms: Sequence[Contender],
     encoders: Sequence[Contender],
@@ -204,22 +178,16 @@ def _decide(
     claims: int,
 ) -> Decisive | None:
     """One side against the other."""
-    import numpy as np
-
     if not llms or not encoders:
         return None
     ours, theirs = ([rights[one.id] for one in side] for side in (llms, encoders))
-    together = claims * len(ours) * len(theirs)
-    if all(len(right) == 1 for right in (*ours, *theirs)):
-        verdict = judge_sides(np.concatenate(ours), np.concatenate(theirs), margin=margin, level=LEVEL, claims=claims)
-        best = llms[verdict.first_run], encoders[verdict.second_run]
-        return Decisive(llm=best[0], encoder=best[1], verdict=verdict, claims=together)
-    # The best of one side against each of the other; all pairs count, since the best was seen on these rows.
-    leads = float(ours[0].mean() - theirs[0].mean()) >= 0
-    against = [(ours[0], other) for other in theirs] if leads else [(other, theirs[0]) for other in ours]
-    p_value = min(1.0, together * max(_p_value(*pair) for pair in against))
-    verdict = _judge(ours[0], theirs[0], margin=margin, p_value=p_value, claims=together)
-    return Decisive(llm=llms[0], encoder=encoders[0], verdict=verdict, claims=together)
+    verdict = judge_sides(ours, theirs, margin=margin, level=LEVEL, claims=claims)
+    return Decisive(
+        llm=llms[verdict.first_run],
+        encoder=encoders[verdict.second_run],
+        verdict=verdict,
+        claims=claims * len(llms) * len(encoders),
+    )
 
 
 def _omnibus(rights: Sequence[BoolArray]) -> CochranQ | None:

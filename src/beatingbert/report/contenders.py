@@ -23,15 +23,37 @@ class Side(StrEnum):
     BASELINE = "baseline"
 
 
-SIDES = {
-    "llm": Side.LLM,
-    "lora": Side.LLM,
-    "optimized": Side.LLM,
-    "served": Side.LLM,
-    "encoder": Side.ENCODER,
-    "linear": Side.BASELINE,
-    "majority": Side.BASELINE,
+class Kind(StrEnum):
+    """What pictures and page tell apart by colour, by symbol and in words."""
+
+    ENCODER = "encoder"
+    PROMPTED = "prompted"
+    ADAPTED = "adapted"
+    BASELINE = "baseline"
+
+    @property
+    def words(self) -> str:
+        """As legends and filters say it."""
+        return KIND_WORDS[self]
+
+
+KIND_WORDS = {
+    Kind.ENCODER: "encoder, fine-tuned",
+    Kind.PROMPTED: "LLM, prompted",
+    Kind.ADAPTED: "LLM, adapted",
+    Kind.BASELINE: "baseline",
 }
+KINDS = {
+    "llm": Kind.PROMPTED,
+    "lora": Kind.ADAPTED,
+    "optimized": Kind.PROMPTED,
+    "served": Kind.PROMPTED,
+    "encoder": Kind.ENCODER,
+    "linear": Kind.BASELINE,
+    "majority": Kind.BASELINE,
+}
+SIDE_OF = {Kind.PROMPTED: Side.LLM, Kind.ADAPTED: Side.LLM, Kind.ENCODER: Side.ENCODER, Kind.BASELINE: Side.BASELINE}
+SIDES = {engine: SIDE_OF[kind] for engine, kind in KINDS.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +81,16 @@ class Contender:
     def side(self) -> Side:
         """LLM, encoder or baseline."""
         return SIDES[self.engine]
+
+    @property
+    def kind(self) -> Kind:
+        """Of its side, which part."""
+        return KINDS[self.engine]
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether it answers without reading."""
+        return self.engine == "majority"
 
     @property
     def model(self) -> str:

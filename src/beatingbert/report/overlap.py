@@ -14,12 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from beatingbert.errors import MisalignedError, TooFewExamplesError
-from beatingbert.report.errors.answered import read_answered
+from beatingbert.report.contenders import Contender
 from beatingbert.report.frame import Frame, Group
+from beatingbert.report.questions import read_questions
 from beatingbert.runs.store import write_csv
 from beatingbert.statistics.agreement import cohen_kappas, error_overlaps
 from beatingbert.statistics.intervals import Interval, wilson
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 
 LEVEL = 0.95
 IDS_SHOWN = 20
+MOST_PAIRED = 200
+"""Contenders of a group whose pairs are listed one by one, the most accurate; a thousand would be half a million."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -133,34 +137,41 @@ def overlap_errors(names: Sequence[str], ids: Sequence[str], right: BoolArray, a
     )
 
 
-def overlap_of(frame: Frame, group: Group) -> Overlap:
-    """The overlap of a group's contenders, each by its run of the lowest seed: seeds of one contender err alike."""
+def overlap_of(frame: Frame, group: Group, contenders: Sequence[Contender] | None = None) -> Overlap:
+    """The overlap of contenders, each by its run of the lowest seed: seeds of one contender err alike.
+
+    Args:
+        frame: whose group.
+        group: the rows.
+        contenders: some of the group's; all where none are given.
+    """
     import numpy as np
 
+    chosen = group.contenders if contenders is None else contenders
     codes: dict[str | None, int] = {None: -1}
     answers = np.array(
         [
             [codes.setdefault(label, len(codes)) for label in frame.answers(one.records[0], group.split).label]
-            for one in group.contenders
+            for one in chosen
         ],
         dtype=np.int64,
     )
-    right = np.stack([group.right(one)[0] for one in group.contenders])
-    return overlap_errors([one.name for one in group.contenders], group.ids.tolist(), right, answers)
+    right = np.stack([group.right(one)[0] for one in chosen])
+    return overlap_errors([one.name for one in chosen], group.ids.tolist(), right, answers)
 
 
 def write_error_overlap(path: Path, found: Sequence[tuple[Group, Overlap]]) -> None:
-    """One line per pair of contenders of a group; a number that does not exist is blank."""
+    """One line per pair of a group's most accurate contenders; a number that does not exist is blank."""
     names = ("task", "split", "rows", "first", "second", "first_wrong", "second_wrong", "both_wrong")
     lines: list[tuple[object, ...]] = [(*names, "jaccard", "kappa")]
     for group, one in found:
         wrong, both = one.wrong.tolist(), one.both_wrong.tolist()
         jaccard, kappa = one.jaccard.tolist(), one.kappa.tolist()
-        for at, first in enumerate(one.names):
-            for to in range(at + 1, len(one.names)):
-                numbers = (value if value == value else "" for value in (jaccard[at][to], kappa[at][to]))
-                pair = (first, one.names[to], wrong[at], wrong[to], both[at][to])
-                lines.append((group.task, group.split, one.rows, *pair, *numbers))
+        best = sorted(sorted(range(len(wrong)), key=lambda at: wrong[at])[:MOST_PAIRED])
+        for at, to in combinations(best, 2):
+            numbers = (value if value == value else "" for value in (jaccard[at][to], kappa[at][to]))
+            pair = (one.names[at], one.names[to], wrong[at], wrong[to], both[at][to])
+            lines.append((group.task, group.split, one.rows, *pair, *numbers))
     _write(path, lines)
 
 
@@ -193,9 +204,9 @@ def write_all_wrong(path: Path, found: Sequence[tuple[Group, Overlap]]) -> None:
 def _texts_of(group: Group) -> dict[str, str]:
     """Id to the question's text, from the first run that kept its questions."""
     for contender in group.contenders:
-        folder = contender.records[0].folder
-        if (folder / "questions.parquet").exists():
-            return {one.id: one.text for one in read_answered(folder)[group.split]}
+        kept = read_questions(contender.records[0].folder, group.split)
+        if kept:
+            return {name: asked.text for name, asked in kept.items()}
     return {}
 
 

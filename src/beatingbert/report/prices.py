@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from beatingbert.errors import DataError
+from beatingbert.report.machines import cores_of, gpus_of, uses_gpu
 from beatingbert.runs.record import RunRecord
 
 SHIPPED = "the price file that beatingbert ships (list prices, mid 2026)"
@@ -68,16 +69,14 @@ class Prices:
 
     def _machine(self, record: RunRecord) -> tuple[float | None, str]:
         """The price of the run's machine for an hour, with what of it is paid for."""
-        machine = record.environment.get("machine", {})
-        if not str(record.efficiency["device"]).startswith("cuda"):
-            limits = (machine.get("logical_cores"), machine.get("cpu_quota_cores"))
-            cores = min((float(one) for one in limits if one), default=None)
+        if not uses_gpu(record):
+            cores = cores_of(record)
             if cores is None:
                 return None, "the record does not tell how many cores the machine has"
             if self.per_core_hour is None:
                 return None, "no price for a core: add [cpu] to the price file"
             return cores * self.per_core_hour, f"{cores:g} core{'s' if cores != 1 else ''}"
-        names = [str(one["name"]) for one in machine.get("gpus") or ()]
+        names = gpus_of(record)
         if not names:
             return None, "the record does not name its GPU"
         for word, price in self.gpus.items():

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from statistics import fmean, median, stdev
 from typing import Any
 
 from beatingbert.report.contenders import Contender
+from beatingbert.report.estimates import accuracy_of
 from beatingbert.report.fields import Field, short_split
+from beatingbert.report.machines import Letters, by_machine
 from beatingbert.report.prices import Prices
 from beatingbert.report.text import (
     duration,
@@ -55,9 +57,10 @@ def performance_table(fields: Sequence[Field], marks: Marks, legend: str) -> str
 
 
 _PERFORMANCE_NOTES = """\
-Accuracy and macro-F1 in percent, the mean over seeds. In brackets the interval that the rows leave open, also the mean
-over seeds; behind it ± one standard deviation between seeds. ECE is the expected calibration error: smaller is better.
-"unparsed" replies named no label and count as wrong; "cut" inputs lost tokens. Both are counted over all seeds.
+Accuracy and macro-F1 in percent, the mean over seeds. In brackets the 95 % interval: of one seed it answers for other
+rows, of several for other rows and other seeds, so that two seeds that differ leave it wide; behind it ± one standard
+deviation between seeds. ECE is the expected calibration error: smaller is better. "unparsed" replies named no label and
+count as wrong; "cut" inputs lost tokens. Both are counted over all seeds.
 """
 
 
@@ -65,14 +68,14 @@ def efficiency_table(fields: Sequence[Field], prices: Prices) -> str:
     """What every contender costs, a table per task and set of rows; runs on different machines are never joined."""
     columns = ["model", "how", "machine", "precision", "runs", "p50 / p95 ms", "per s", "peak MiB", "parameters"]
     columns += ["disk", "training", f"{escape_markdown(prices.currency)} per million answers"]
-    machines: dict[str, str] = {}
+    letters = Letters()
     unpriced: dict[str, None] = {}
     parts = ["# Efficiency\n"]
     for field in fields:
         rows: list[tuple[tuple[str, float], list[str]]] = []
         for one in field.contenders:
-            for (machine, precision), records in _by_machine([*one.records, *one.repeats]).items():
-                letter = machines.setdefault(machine, _letter(len(machines)))
+            for (machine, precision), records in by_machine([*one.records, *one.repeats]).items():
+                letter = letters.of(machine)
                 costs = [prices.cost(record) for record in records]
                 unpriced |= dict.fromkeys(cost.basis for cost in costs if cost.per_million is None)
                 known = [cost.per_million for cost in costs if cost.per_million is not None]
@@ -82,7 +85,7 @@ def efficiency_table(fields: Sequence[Field], prices: Prices) -> str:
         ranked = [cells for _, cells in sorted(rows)]
         parts += [f"## {escape_markdown(field.heading)}\n", markdown_table(columns, ranked, left=4)]
         parts.append(f"{escape_markdown(field.provenance)}\n")
-    told = [f"- {letter}: {escape_markdown(machine)}" for machine, letter in machines.items()]
+    told = [f"- {letter}: {escape_markdown(machine)}" for machine, letter in letters.given.items()]
     missing = [f"- no price: {escape_markdown(reason)}" for reason in unpriced]
     source = f"Prices: {escape_markdown(prices.source)}. {_EFFICIENCY_NOTES}"
     return "\n".join([*parts, "Machines:\n", *told, "", source, *missing, ""])
@@ -98,11 +101,8 @@ price of a million answers is that of the whole machine for the time they take; 
 
 def accuracy(one: Contender, split: str) -> str:
     """The mean over seeds with its interval, e.g. '85.4 [82.9, 87.6] ± 0.8'."""
-    if len(one.records) == 1:
-        return percent(one.records[0].scores[split]["metrics"]["accuracy"], bounds=True)
-    found = [record.scores[split]["metrics"]["accuracy"] for record in one.records]
-    mean = {part: fmean(metric[part] for metric in found) for part in ("value", "low", "high")}
-    return f"{percent(mean, bounds=True)} ± {100 * stdev(metric['value'] for metric in found):.1f}"
+    told = percent(asdict(accuracy_of(one.records, split)), bounds=True)
+    return told if len(one.records) == 1 else f"{told} ± {100 * stdev(_values(one, split, 'accuracy')):.1f}"
 
 
 def _values(one: Contender, split: str, name: str) -> list[float]:
@@ -136,28 +136,6 @@ def _partial(field: Field) -> str:
 
 def _is_partial(used: Any) -> bool:
     return isinstance(used, Mapping) and bool(used.get("partial"))
-
-
-def _by_machine(records: Iterable[RunRecord]) -> dict[tuple[str, str], list[RunRecord]]:
-    found: dict[tuple[str, str], list[RunRecord]] = defaultdict(list)
-    for record in records:
-        found[machine_of(record), str(record.efficiency["precision"])].append(record)
-    return dict(found)
-
-
-def machine_of(record: RunRecord) -> str:
-    """The machine in words: its GPUs where one was used, else its processor and the cores that the run could use."""
-    machine = record.environment.get("machine", {})
-    gpus = [str(one["name"]) for one in machine.get("gpus") or ()]
-    if str(record.efficiency["device"]).startswith("cuda"):
-        return f"{len(gpus)} x {gpus[0]}" if gpus else "a GPU that the record does not name"
-    cores = min((one for one in (machine.get("logical_cores"), machine.get("cpu_quota_cores")) if one), default=None)
-    return f"{machine.get('cpu') or 'unknown processor'}, {'?' if cores is None else f'{cores:g}'} cores"
-
-
-def _letter(number: int) -> str:
-    """A, B, ..., Z, AA, AB, ..."""
-    return ("" if number < 26 else _letter(number // 26 - 1)) + chr(ord("A") + number % 26)
 
 
 def _speeds(records: Sequence[RunRecord]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What may be said of two classifiers, or of two sides of several each: never more than the numbers carry.
+"""What may be said of two classifiers: never more than the numbers carry.
 
 - *ahead*: the exact McNemar test finds a difference, and it is not shown to be too small to matter;
 - *practically equal*: the difference is shown to be smaller than a margin that the user sets (two one-sided tests),
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from beatingbert.errors import SettingsError, TooFewExamplesError
-from beatingbert.statistics.discordant import count_all_pairs, count_discordant, exact_p_values, score_interval
+from beatingbert.statistics.discordant import count_discordant, exact_p_values, score_interval
 from beatingbert.statistics.intervals import Interval, check_level
 from beatingbert.statistics.multiplicity import holm
 from beatingbert.statistics.power import rows_for_equality, rows_needed
@@ -42,14 +42,14 @@ class Verdict:
     Attributes:
         kind: "first ahead", "second ahead", "practically equal" or "cannot tell".
         gap: accuracy of the first minus that of the second, with Tango's score interval, widened by Bonferroni so that
-            the intervals of all claims made together hold at once. Of two sides, the gap of their most accurate runs.
+            the intervals of all claims made together hold at once. Of two sides, that of their most accurate.
         p_value: of the difference, corrected for the claims made together. Of two sides, see `judge_sides`.
         level: 1 minus the chance of a false claim among those made together.
         margin: up to which a difference does not matter, as a fraction.
         rows: on which both were measured.
         rows_needed: for "cannot tell", about how many rows would settle it if what was measured were the truth; None
             otherwise, and where no number of rows that anyone has would.
-        first_run, second_run: position of the run compared on either side; 0 where a side is one classifier.
+        first_run, second_run: position of the contender compared on either side; 0 where a side is one classifier.
     """
 
     kind: Kind
@@ -93,7 +93,7 @@ def judge(
         TooFewExamplesError: under two rows.
         SettingsError: `margin`, `level`, `p_value` or `claims` is out of range.
     """
-    _check(margin, level, claims)
+    check_claims(margin, level, claims)
     only_first, only_second, rows = count_discordant(first_right, second_right)
     if p_value is None:
         p_value = min(1.0, claims * float(exact_p_values(*_as_arrays(only_first, only_second))))
@@ -118,58 +118,6 @@ def judge_pairs(
         judge(*pair, margin=margin, level=level, p_value=p_value, claims=len(pairs))
         for pair, p_value in zip(pairs, p_values, strict=True)
     ]
-
-
-def judge_sides(
-    first_right: BoolArray, second_right: BoolArray, *, margin: float = 0.01, level: float = 0.95, claims: int = 1
-) -> Verdict:
-    """What may be said of two sides with several runs each, none of them chosen on the rows that are reported.
-
-    Every run of one side is held against every run of the other, and what is claimed is corrected for all these pairs:
-
-    - a side is *ahead* if one of its runs beats every run of the other (Holm over all pairs);
-    - the sides are *practically equal* if their most accurate runs are (Bonferroni over all pairs, since these two were
-      chosen after looking);
-    - else one cannot tell.
-
-    `p_value` is the smallest level at which the side with the most accurate run would be ahead.
-
-    Args:
-        first_right: shape (runs, rows), True where that run of the first side was right.
-        second_right: shape (other runs, rows) of the second; row i is the same example everywhere.
-        margin: up to which a difference does not matter, as a fraction.
-        level: 1 minus the chance of a false claim, strictly between 0 and 1.
-        claims: how many such verdicts are given together, one per task, say.
-
-    Raises:
-        MisalignedError: not two matrices over the same rows.
-        TooFewExamplesError: a side without runs, or under two rows.
-        SettingsError: `margin`, `level` or `claims` is out of range.
-    """
-    import numpy as np
-
-    _check(margin, level, claims)
-    only_first, only_second, rows = count_all_pairs(first_right, second_right)
-    p_values = exact_p_values(only_first, only_second)
-    adjusted = np.minimum(1.0, claims * np.reshape(holm(p_values.ravel().tolist()), p_values.shape))
-    lead = only_first - only_second
-    best_first = int(np.asarray(first_right).sum(axis=1).argmax())
-    best_second = int(np.asarray(second_right).sum(axis=1).argmax())
-    # A run beats all others as surely as it beats the one it beats least surely.
-    if lead[best_first, best_second] >= 0:
-        p_value = float(np.where(lead > 0, adjusted, 1.0).max(axis=1).min())
-    else:
-        p_value = float(np.where(lead < 0, adjusted, 1.0).max(axis=0).min())
-    return _decide(
-        int(only_first[best_first, best_second]),
-        int(only_second[best_first, best_second]),
-        rows,
-        margin=margin,
-        level=level,
-        p_value=p_value,
-        claims=claims * lead.size,
-        runs=(best_first, best_second),
-    )
 
 
 def overall(verdicts: Iterable[Verdict]) -> Overall:
@@ -203,20 +151,15 @@ def _decide(
     level: float,
     p_value: float,
     claims: int,
-    runs: tuple[int, int] = (0, 0),
 ) -> Verdict:
     """The verdict, given the discordant rows and the corrected p-value."""
     error = (1 - level) / claims
     gap = score_interval(only_first, only_second, rows, level=1 - error)
     # Two one-sided tests at `error` each are one interval at 1 - 2 * error.
     within = score_interval(only_first, only_second, rows, level=1 - 2 * error, correction=0.5)
-    kind: Kind = "cannot tell"
+    kind = kind_of(gap.value, within, p_value, margin=margin, level=level)
     needed = None
-    if -margin < within.low and within.high < margin:
-        kind = "practically equal"
-    elif p_value < 1 - level and gap.value != 0:
-        kind = "first ahead" if gap.value > 0 else "second ahead"
-    else:
+    if kind == "cannot tell":
         needed = _rows_to_settle(only_first, only_second, rows, margin=margin, level=1 - error)
     return Verdict(
         kind=kind,
@@ -226,9 +169,24 @@ def _decide(
         margin=margin,
         rows=rows,
         rows_needed=needed,
-        first_run=runs[0],
-        second_run=runs[1],
     )
+
+
+def kind_of(gap: float, within: Interval, p_value: float, *, margin: float, level: float) -> Kind:
+    """The verdict's kind.
+
+    Args:
+        gap: as measured.
+        within: its interval for two one-sided tests.
+        p_value: of the difference, corrected.
+        margin: up to which a difference does not matter, as a fraction.
+        level: 1 minus the chance of a false claim.
+    """
+    if -margin < within.low and within.high < margin:
+        return "practically equal"
+    if p_value < 1 - level and gap != 0:
+        return "first ahead" if gap > 0 else "second ahead"
+    return "cannot tell"
 
 
 def _rows_to_settle(only_first: int, only_second: int, rows: int, *, margin: float, level: float) -> int | None:
@@ -249,7 +207,12 @@ def _as_arrays(only_first: int, only_second: int) -> tuple[npt.NDArray[np.int64]
     return np.array(only_first), np.array(only_second)
 
 
-def _check(margin: float, level: float, claims: int) -> None:
+def check_claims(margin: float, level: float, claims: int) -> None:
+    """Refuse settings that no verdict can have.
+
+    Raises:
+        SettingsError: one is out of range.
+    """
     check_level(level)
     if level <= 0.5:
         raise SettingsError(f"level must be above 0.5 for a verdict, e.g. 0.95, got {level}")

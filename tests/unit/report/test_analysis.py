@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,12 +11,31 @@ import pytest
 from beatingbert.errors import DataError, SettingsError
 from beatingbert.report import analysis
 from beatingbert.report.analysis import Findings, analyse, describe_skipped
+from beatingbert.report.arrears import Arrears
 from beatingbert.runs.record import RunRecord
 
 MakeRun = Callable[..., RunRecord]
 GOOD, POOR = [True] * 9 + [False], [True] * 5 + [False] * 5
+LIST = {"report_files.json"}
 TABLES = {"performance_table.md", "efficiency_table.md", "significance.md"}
-CSV = {"all_results.csv", "all_results.parquet", "significance.csv"}
+CSV = {
+    *("all_results.csv", "all_results.parquet", "significance.csv"),
+    *("error_overlap.csv", "error_alone.csv", "error_all_wrong.csv"),
+}
+PLOTS = {
+    f"plots/{name}.{ending}"
+    for name in (
+        *("accuracy_sst2", "macro-f1_sst2", "latency_sst2", "overlap_sst2"),
+        *(
+            "confusion-matrix_sst2_bert-fine-tuned-on-3-600",
+            "confusion-matrix-normalized_sst2_bert-fine-tuned-on-3-600",
+        ),
+        *("confusion-matrix_sst2_gemma-zero-shot", "confusion-matrix-normalized_sst2_gemma-zero-shot"),
+    )
+    for ending in ("png", "svg")
+}
+HTML = {"report.html"}
+FORMATS = {"tables": TABLES, "csv": CSV, "plots": PLOTS, "html": HTML}
 
 
 @pytest.fixture
@@ -29,17 +49,45 @@ def names_in(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize(("formats", "names"), [("tables", TABLES), ("csv", CSV)])
-def test_a_format_writes_its_files_and_no_others(two_runs: Path, formats: analysis.Format, names: set[str]) -> None:
+@pytest.mark.parametrize("formats", FORMATS)
+def test_a_format_writes_its_files_and_no_others(two_runs: Path, formats: analysis.Format) -> None:
     written = analyse(two_runs, formats=formats)
     assert written.folder == two_runs / "analysis"
-    assert {file.as_posix() for file in written.files} == names == names_in(two_runs / "analysis")
+    assert {file.as_posix() for file in written.files} == FORMATS[formats] | LIST == names_in(two_runs / "analysis")
 
 
-def test_all_formats_write_at_least_tables_and_results(two_runs: Path, tmp_path: Path) -> None:
+def test_all_formats_are_written_together(two_runs: Path, tmp_path: Path) -> None:
     written = analyse(two_runs, tmp_path / "new" / "folder")
-    assert TABLES | CSV <= names_in(tmp_path / "new" / "folder")
+    assert names_in(tmp_path / "new" / "folder") == TABLES | CSV | PLOTS | HTML | LIST
     assert {file.as_posix() for file in written.files} == names_in(tmp_path / "new" / "folder")
+
+
+def test_what_an_earlier_report_left_is_removed_where_it_is_out_of_date(two_runs: Path, make_run: MakeRun) -> None:
+    folder = analyse(two_runs).folder
+    own = folder / "plots" / "confusion-matrix_sst2_gemma-zero-shot.png"
+    own.write_bytes(b"edited by hand")
+    shutil.rmtree(two_runs / "gemma")
+    shutil.rmtree(two_runs / "bert")
+    make_run("other", GOOD)
+    analyse(two_runs, formats="tables")
+    assert PLOTS <= names_in(folder)  # not asked for, so as it was
+    analyse(two_runs)
+    left = {name for name in names_in(folder) if name.startswith("plots/")}
+    assert not left & {name for name in PLOTS if "bert" in name}
+    assert {name for name in left if "gemma" in name} == {own.relative_to(folder).as_posix()}
+    assert any("other" in name for name in left)
+
+
+def test_runs_get_what_their_own_error_analysis_lacks(two_runs: Path) -> None:
+    assert not list(two_runs.glob("*/error_analysis"))
+    analyse(two_runs, formats="csv")
+    assert not list(two_runs.glob("*/error_analysis"))
+    analyse(two_runs, formats="tables")
+    assert (two_runs / "bert" / "error_analysis" / "validation" / "errors.csv").exists()
+    assert not list(two_runs.glob("*/error_analysis/*/*.png"))
+    written = analyse(two_runs, formats="plots")
+    assert (two_runs / "bert" / "error_analysis" / "validation" / "confusion_matrix.png").exists()
+    assert written.arrears == Arrears()
 
 
 def test_a_second_report_is_the_same_and_takes_no_report_for_a_run(two_runs: Path) -> None:
@@ -58,7 +106,7 @@ def test_a_report_that_fails_leaves_the_one_before_whole(two_runs: Path, monkeyp
         (beside / "performance_table.md").write_text("half", encoding="utf-8")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(analysis, "PARTS", {"tables": (fail,)})
+    monkeypatch.setattr(analysis, "PARTS", {"tables": fail})
     with pytest.raises(SettingsError, match="No space left"):
         analyse(two_runs)
     assert {name: (folder / name).read_bytes() for name in names_in(folder)} == before
@@ -106,14 +154,20 @@ def test_the_margin_and_the_prices_reach_the_report(two_runs: Path, tmp_path: Pa
     assert "EUR per million answers" in (written.folder / "efficiency_table.md").read_text(encoding="utf-8")
 
 
-def test_the_report_loads_no_torch(two_runs: Path) -> None:
+@pytest.mark.parametrize(
+    ("formats", "unwanted"),
+    [
+        ("all", ["torch", "transformers", "datasets", "sklearn", "scipy.stats"]),
+        ("tables", ["torch", "matplotlib", "plotly", "jinja2"]),
+    ],
+)
+def test_the_report_loads_nothing_that_it_does_not_need(two_runs: Path, formats: str, unwanted: list[str]) -> None:
     look = (
         "import sys, json\n"
         "from beatingbert.cli.main import main\n"
-        "assert main(['report', '--results_dir', sys.argv[1]]) == 0\n"
-        "print(json.dumps([name for name in ('torch', 'transformers', 'datasets', 'sklearn') if name in sys.modules]))"
+        "assert main(['report', '--results_dir', sys.argv[1], '--format', sys.argv[2]]) == 0\n"
+        "print(json.dumps([name for name in sys.argv[3:] if name in sys.modules]))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", look, str(two_runs)], capture_output=True, text=True, check=True, env=dict(os.environ)
-    )
+    command = [sys.executable, "-c", look, str(two_runs), formats, *unwanted]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=dict(os.environ))
     assert json.loads(done.stdout.splitlines()[-1]) == []

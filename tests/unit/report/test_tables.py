@@ -7,8 +7,9 @@ import pytest
 
 from beatingbert.report.fields import find_fields
 from beatingbert.report.frame import read_frame
+from beatingbert.report.machines import machine_of
 from beatingbert.report.prices import read_prices
-from beatingbert.report.tables import efficiency_table, machine_of, performance_table
+from beatingbert.report.tables import efficiency_table, performance_table
 from beatingbert.runs.record import RunRecord
 from beatingbert.runs.store import write_json, write_predictions
 from beatingbert.tasks.prediction import Prediction

@@ -6,7 +6,7 @@ from hypothesis import strategies as some
 from beatingbert.errors import MisalignedError, SettingsError, TooFewExamplesError
 from beatingbert.statistics.multiplicity import holm
 from beatingbert.statistics.paired import mcnemar_exact
-from beatingbert.statistics.verdict import Verdict, judge, judge_pairs, judge_sides, overall
+from beatingbert.statistics.verdict import Verdict, judge, judge_pairs, overall
 
 OPPOSITE = {
     "first ahead": "second ahead",
@@ -111,66 +111,6 @@ def test_a_family_of_claims_is_corrected() -> None:
     assert judge(*pairs[2], claims=3).kind == "cannot tell"
 
 
-def test_one_run_a_side_is_judged_as_two_classifiers() -> None:
-    for counts in ((60, 20, 872), (22, 20, 277), (0, 0, 1000)):
-        first, second = columns(*counts)
-        assert judge_sides(first[None], second[None]) == judge(first, second)
-
-
-def test_a_side_is_ahead_if_one_of_its_runs_beats_every_run_of_the_other() -> None:
-    generator = np.random.default_rng(99)
-    hard = generator.random(872)
-    strong, weak, middling = hard < 0.92, hard < 0.6, (hard + 0.1 * generator.random(872)) < 0.85
-    verdict = judge_sides(np.stack([weak, strong]), np.stack([weak, middling, weak]))
-    assert (verdict.kind, verdict.first_run, verdict.second_run) == ("first ahead", 1, 1)
-    assert judge_sides(np.stack([weak, middling]), np.stack([weak, strong])).kind == "second ahead"
-    assert verdict.gap.value == pytest.approx(strong.mean() - middling.mean())
-
-
-def test_a_side_is_not_ahead_of_runs_it_does_not_all_beat() -> None:
-    generator = np.random.default_rng(99)
-    hard = generator.random(277)
-    strong, rival = hard < 0.85, (hard + 0.02 * generator.random(277)) < 0.85
-    weak = hard < 0.4
-    verdict = judge_sides(strong[None], np.stack([weak, weak, rival]))
-    assert verdict.kind == "cannot tell"
-    assert not verdict.significant
-
-
-def test_the_best_of_many_equals_is_not_declared_ahead() -> None:
-    generator = np.random.default_rng(99)
-    wrong = 0
-    for _ in range(300):
-        right = generator.random((9, 150)) < 0.7
-        wrong += judge_sides(right[:8], right[8:]).kind.endswith("ahead")
-        wrong += judge_sides(right[:4], right[4:]).kind.endswith("ahead")
-    assert wrong / 600 <= 0.05
-
-
-def test_sides_whose_best_runs_are_alike_are_equal_though_others_are_not() -> None:
-    hard = np.random.default_rng(99).random(3000)
-    best, poor = hard < 0.9, hard < 0.5
-    verdict = judge_sides(np.stack([poor, best]), np.stack([best, poor]))
-    assert (verdict.kind, verdict.significant) == ("practically equal", False)
-    # As many rows are enough for one pair but not for nine.
-    assert judge_sides(best[:400][None], best[:400][None]).kind == "practically equal"
-    assert judge_sides(np.stack([best[:400]] * 3), np.stack([best[:400]] * 3)).kind == "cannot tell"
-
-
-def test_neither_the_order_of_runs_nor_of_sides_matters() -> None:
-    generator = np.random.default_rng(3)
-    first, second = generator.random((3, 200)) < [[0.8], [0.7], [0.6]], generator.random((4, 200)) < 0.65
-    one, two, swapped = judge_sides(first, second), judge_sides(first[::-1], second), judge_sides(second, first)
-    assert (one.kind, one.p_value, one.gap) == (two.kind, two.p_value, two.gap)
-    assert (OPPOSITE[one.kind], one.p_value) == (swapped.kind, swapped.p_value)
-
-
-def test_more_tasks_judged_together_make_each_verdict_harder() -> None:
-    first, second = columns(26, 11, 277)
-    assert judge_sides(first[None], second[None]).kind == "first ahead"
-    assert judge_sides(first[None], second[None], claims=5).kind == "cannot tell"
-
-
 @pytest.mark.parametrize(
     ("kinds", "expected"),
     [
@@ -199,8 +139,6 @@ def test_what_cannot_be_judged_is_refused() -> None:
     two, three = np.array([True, False]), np.array([True, False, True])
     with pytest.raises(MisalignedError, match="same examples"):
         judge(two, three)
-    with pytest.raises(MisalignedError, match="same rows"):
-        judge_sides(two[None], three[None])
     with pytest.raises(TooFewExamplesError):
         judge(two[:1], two[:1])
     with pytest.raises(TooFewExamplesError, match="no task"):

@@ -17,6 +17,7 @@ from beatingbert.errors import DataError
 from beatingbert.report.errors.answered import Answered, read_answered
 from beatingbert.report.errors.strata import CELLS, by_label, by_length, by_truncation
 from beatingbert.report.errors.unparsed import group_unparsed
+from beatingbert.report.questions import keeps_questions
 from beatingbert.runs.store import RESULTS, read_record, write_csv, write_json
 
 logger = logging.getLogger("beatingbert.report")
@@ -54,21 +55,26 @@ def analyse_errors(folder: Path, *, top: int = TOP) -> Path | None:
     record = read_record(folder / RESULTS)
     if not record.scores:
         return None
-    answered = read_answered(folder)
     made, beside = folder / FOLDER, folder / f"{FOLDER}.part"
     shutil.rmtree(beside, ignore_errors=True)
-    for split, score in record.scores.items():
-        if split not in answered:
-            raise DataError(f"{str(folder)!r} has scores of {split!r} but no predictions for it; run the cell again")
-        place = beside / split
-        place.mkdir(parents=True)
-        for name, table in _tables(answered[split], score, top).items():
-            write_csv(place / f"{name}.csv", table)
-    write_json(beside / MARK, {"version": VERSION, "questions_kept": (folder / "questions.parquet").exists()})
-    if made.exists():
-        shutil.rmtree(made)
-    beside.replace(made)
+    try:
+        for split, score in record.scores.items():
+            _write_split(beside / split, read_answered(folder, split), score, top)
+        write_json(beside / MARK, {"version": VERSION, "questions_kept": keeps_questions(folder)})
+        if made.exists():
+            shutil.rmtree(made)
+        beside.replace(made)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
     return made
+
+
+def _write_split(place: Path, answered: Sequence[Answered], score: Mapping[str, Any], top: int) -> None:
+    if not answered:
+        raise DataError(f"there are scores of {place.name!r} but no predictions for it; run the cell again")
+    place.mkdir(parents=True)
+    for name, table in _tables(answered, score, top).items():
+        write_csv(place / f"{name}.csv", table)
 
 
 def ensure_analysed(folder: Path) -> bool:
@@ -79,7 +85,7 @@ def ensure_analysed(folder: Path) -> bool:
     Returns:
         Whether there is nothing left to do: the tables are there, or there is nothing to make them of.
     """
-    if _is_analysed(folder):
+    if is_analysed(folder):
         return True
     try:
         analyse_errors(folder)
@@ -89,7 +95,7 @@ def ensure_analysed(folder: Path) -> bool:
     return True
 
 
-def _is_analysed(folder: Path) -> bool:
+def is_analysed(folder: Path) -> bool:
     """Whether a run has the tables of this version."""
     try:
         told = json.loads((folder / FOLDER / MARK).read_text(encoding="utf-8"))

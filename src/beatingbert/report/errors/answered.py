@@ -1,15 +1,12 @@
-"""A question together with the gold label and what a run answered, as its folder keeps them."""
+"""A question together with the gold label and what a run answered, row by row."""
 
 from __future__ import annotations
 
-import json
-from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from beatingbert.errors import DataError
+from beatingbert.report.answers import Answers, read_answers
+from beatingbert.report.questions import Asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,85 +15,56 @@ class Answered:
 
     Attributes:
         id: of the question, unique within its split.
-        gold: the right label; None where the split is unlabelled.
+        gold: the right label.
         label: what was answered; None where the reply named no label.
         confidence: probability of the answered label, where the engine has any.
         reply: what the model wrote, where it wrote something.
         lost_tokens: tokens of the question that were cut away.
-        fields: name to text, in the task's order; None for a run that did not keep its questions.
-        choices: the answers to choose from; empty unless the task is multiple choice.
+        asked: the question; None for a run that did not keep its questions.
     """
 
     id: str
-    gold: str | None
+    gold: str
     label: str | None
-    confidence: float | None
-    reply: str | None
-    lost_tokens: int
-    fields: Mapping[str, str] | None
-    choices: tuple[str, ...]
+    confidence: float | None = None
+    reply: str | None = None
+    lost_tokens: int = 0
+    asked: Asked | None = None
 
     @property
     def is_right(self) -> bool:
         """Whether the answer is the gold label; a reply that named none is wrong."""
-        return self.label is not None and self.label == self.gold
+        return self.label == self.gold
 
     @property
     def words(self) -> int | None:
-        """Words of all texts and choices, split at white space; None where the question was not kept."""
-        if self.fields is None:
-            return None
-        return sum(len(text.split()) for text in (*self.fields.values(), *self.choices))
+        """Words of the question; None where it was not kept."""
+        return None if self.asked is None else self.asked.words
 
     @property
     def text(self) -> str:
-        """The question as one text: a single field as it is, several each behind its name; empty if it was not kept."""
-        if self.fields is None:
-            return ""
-        named = len(self.fields) > 1 or bool(self.choices)
-        lines = [f"{name}: {text}" if named else text for name, text in self.fields.items()]
-        lines += [f"{position}) {choice}" for position, choice in enumerate(self.choices)]
-        return "\n".join(lines)
+        """The question as one text; empty if it was not kept."""
+        return "" if self.asked is None else self.asked.text
 
 
-def read_answered(folder: Path) -> dict[str, list[Answered]]:
-    """Split to its rows, in the order in which they were asked.
+def read_answered(folder: Path, split: str) -> list[Answered]:
+    """The rows of a run's split, in the order in which they were asked.
 
     Raises:
-        DataError: predictions.parquet or questions.parquet is missing or damaged; of runs from before questions were
-            kept, only the first is asked for.
+        DataError: see `read_answers` and `read_questions`.
     """
-    questions = {}
-    if (folder / "questions.parquet").exists():
-        questions = {(row["split"], row["id"]): row for row in _read(folder / "questions.parquet")}
-    found: dict[str, list[Answered]] = defaultdict(list)
-    for row in _read(folder / "predictions.parquet"):
-        found[row["split"]].append(_join(row, questions.get((row["split"], row["id"]))))
-    return dict(found)
+    answers = read_answers(folder, split)
+    return [_row(answers, at) for at in answers.as_asked]
 
 
-def _join(row: Mapping[str, Any], question: Mapping[str, Any] | None) -> Answered:
-    probabilities = json.loads(row["probabilities"]) if row["probabilities"] else {}
+def _row(answers: Answers, at: int) -> Answered:
+    label = answers.label[at]
     return Answered(
-        id=row["id"],
-        gold=row["gold"],
-        label=row["label"],
-        confidence=probabilities.get(row["label"]),
-        reply=row["reply"],
-        lost_tokens=row["lost_tokens"] or 0,
-        fields=json.loads(question["fields"]) if question else None,
-        choices=tuple(json.loads(question["choices"])) if question and question["choices"] else (),
+        id=answers.ids[at],
+        gold=answers.gold[at],
+        label=label,
+        confidence=(answers.probabilities[at] or {}).get(label),
+        reply=answers.reply[at],
+        lost_tokens=int(answers.lost_tokens[at]),
+        asked=answers.asked[at],
     )
-
-
-def _read(path: Path) -> list[dict[str, Any]]:
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    try:
-        rows: list[dict[str, Any]] = parquet.read_table(path).to_pylist()
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(
-            f"{str(path)!r} cannot be read as a table ({type(error).__name__}); run the cell again"
-        ) from error
-    return rows

@@ -84,7 +84,13 @@ COLUMNS = (
         False,
     ),
     Column("training", "time to train", lambda r: r.train_seconds, lambda r: duration(r.train_seconds), False),
-    Column("on", "the machine, by its letter in the notes", lambda r: r.machine, lambda r: r.machine, False),
+    Column(
+        "on",
+        "the machine, by its letter in the notes, and the precision of the weights",
+        lambda r: f"{r.machine} {r.precision}",
+        lambda r: f"{r.machine} {r.precision}",
+        False,
+    ),
     Column("rows", "questions answered", lambda r: r.rows, lambda r: f"{r.rows:,}"),
     Column("seeds", "runs that the figures are means of", lambda r: r.seeds, lambda r: str(r.seeds)),
     Column(

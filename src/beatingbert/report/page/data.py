@@ -9,30 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
 
 from beatingbert.errors import MisalignedError
-
-
-class Kind(StrEnum):
-    """Who answers, as the page tells them apart by colour, by symbol and in words."""
-
-    ENCODER = "encoder"
-    PROMPTED = "prompted"
-    ADAPTED = "adapted"
-    BASELINE = "baseline"
-
-    @property
-    def words(self) -> str:
-        """As legends and filters say it."""
-        return KIND_WORDS[self]
-
-
-KIND_WORDS = {
-    Kind.ENCODER: "encoder, fine-tuned",
-    Kind.PROMPTED: "LLM, prompted",
-    Kind.ADAPTED: "LLM, adapted",
-    Kind.BASELINE: "baseline",
-}
+from beatingbert.report.contenders import Kind
+from beatingbert.statistics.intervals import Interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +24,11 @@ class Estimate:
     low: float
     high: float
 
+    @classmethod
+    def of(cls, interval: Interval) -> Self:
+        """One that was measured."""
+        return cls(interval.value, interval.low, interval.high)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
@@ -52,6 +38,7 @@ class Row:
         task: with the split where a task reports several.
         model, how: who answers, and in a few words how.
         machine: a letter that the page's notes explain; speed and memory of two machines cannot be compared.
+        precision: of the weights, as the record names it.
         seeds: over how many runs the figures are means.
         rows: how many questions were answered.
         accuracy: a fraction, with its interval.
@@ -70,6 +57,7 @@ class Row:
     model: str
     how: str
     machine: str
+    precision: str
     seeds: int
     rows: int
     accuracy: Estimate

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from statistics import fmean, median
@@ -10,13 +10,14 @@ from statistics import fmean, median
 from beatingbert.progress import Progress, silent
 from beatingbert.report.comparisons import Contest
 from beatingbert.report.contenders import Contender
+from beatingbert.report.estimates import accuracy_of
 from beatingbert.report.frame import Frame, Group
+from beatingbert.report.machines import Letters, of_one_machine
 from beatingbert.report.page.curves import gather_curves
 from beatingbert.report.page.data import Estimate, Outcome, PageData, Row, Sheet, Verdict
-from beatingbert.report.page.sheets import MOST_RUNS, gather_sheet, kind_of
+from beatingbert.report.page.sheets import MOST_RUNS, gather_sheet
 from beatingbert.report.prices import Prices
 from beatingbert.report.significance import OVERALL, group_sentence, overall_sentence
-from beatingbert.report.tables import machine_of
 from beatingbert.runs.record import RunRecord
 
 TITLE = "Fine-tuned BERT or a small LLM?"
@@ -42,7 +43,7 @@ def gather_page(frame: Frame, contests: Sequence[Contest], prices: Prices, *, pr
         progress: called while texts and prompts are read.
     """
     titles = _titles(frame.groups)
-    machines: dict[str, str] = {}
+    machines = Letters()
     rows: list[Row] = []
     sheets: list[Sheet] = []
     remarks: list[str] = []
@@ -68,12 +69,6 @@ def gather_page(frame: Frame, contests: Sequence[Contest], prices: Prices, *, pr
     )
 
 
-def mean_accuracy(contender: Contender, split: str) -> Estimate:
-    """The mean over seeds, and of the intervals that the rows leave open."""
-    found = [record.scores[split]["metrics"]["accuracy"] for record in contender.records]
-    return Estimate(*(fmean(one[part] for one in found) for part in ("value", "low", "high")))
-
-
 def _titles(groups: Sequence[Group]) -> list[str]:
     """One title per group; those of different rows of one task carry the first figures of their fingerprint."""
     named = Counter(group.title for group in groups)
@@ -87,21 +82,22 @@ def _titles(groups: Sequence[Group]) -> list[str]:
     return titles
 
 
-def _row(group: Group, title: str, contender: Contender, prices: Prices, machines: dict[str, str]) -> Row:
+def _row(group: Group, title: str, contender: Contender, prices: Prices, machines: Letters) -> Row:
     scores = [record.scores[group.split] for record in contender.records]
-    machine, records = _of_one_machine(contender.records)
+    machine, precision, records = of_one_machine(contender.records)
     speeds = [record.efficiency for record in records]
     peaks = [one["memory"]["answer"] for one in speeds]
     costs = [cost.per_million for cost in map(prices.cost, records) if cost.per_million is not None]
     return Row(
         task=title,
-        kind=kind_of(contender.engine),
+        kind=contender.kind,
         model=contender.model,
         how=contender.how,
-        machine=machines.setdefault(machine, _letter(len(machines))),
+        machine=machines.of(machine),
+        precision=precision,
         seeds=len(scores),
         rows=group.rows,
-        accuracy=mean_accuracy(contender, group.split),
+        accuracy=Estimate.of(accuracy_of(contender.records, group.split)),
         macro_f1=_mean(scores, "macro_f1"),
         mcc=_mean(scores, "mcc"),
         ece=_mean(scores, "ece"),
@@ -115,19 +111,6 @@ def _row(group: Group, title: str, contender: Contender, prices: Prices, machine
         unparsed=sum(score["unparsed"] for score in scores),
         truncated=sum(score["truncated"]["rows"] for score in scores),
     )
-
-
-def _of_one_machine(records: Sequence[RunRecord]) -> tuple[str, list[RunRecord]]:
-    """The machine that most of the runs were measured on, and those runs: speeds of two machines have no mean."""
-    machines: dict[str, list[RunRecord]] = defaultdict(list)
-    for record in records:
-        machines[f"{machine_of(record)}, {record.efficiency['precision']}"].append(record)
-    return max(machines.items(), key=lambda one: len(one[1]))
-
-
-def _letter(number: int) -> str:
-    """A, B, ..., Z, AA, AB, ..."""
-    return ("" if number < 26 else _letter(number // 26 - 1)) + chr(ord("A") + number % 26)
 
 
 def _mean(scores: Sequence[Mapping[str, Mapping[str, Mapping[str, float]]]], name: str) -> float | None:
@@ -159,13 +142,14 @@ def _facts(records: Sequence[RunRecord], tasks: int) -> tuple[str, ...]:
     )
 
 
-def _rules(prices: Prices, machines: Mapping[str, str], titles: Sequence[str]) -> list[str]:
+def _rules(prices: Prices, machines: Letters, titles: Sequence[str]) -> list[str]:
     marked = "Of one task, runs that answered different rows are never compared: [...] behind its name says which rows."
     return [
         *([marked] if any("[" in title for title in titles) else []),
-        "Accuracy is the mean over seeds, with the interval that the rows leave open. Speed and memory are medians "
+        "Accuracy is the mean over seeds. Its 95 % interval answers for other rows, with several seeds for other seeds "
+        "as well, so that two seeds that differ leave it wide. Speed and memory are medians "
         "over the runs of one machine; those of different machines cannot be compared.",
-        *(f"Machine {letter}: {machine}." for machine, letter in machines.items()),
+        *(f"Machine {letter}: {machine}." for machine, letter in machines.given.items()),
         f"Prices are in {prices.currency} from {prices.source}: the whole machine for the time that the answers take.",
     ]
 

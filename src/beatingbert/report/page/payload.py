@@ -16,7 +16,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from beatingbert.report.page.data import KIND_WORDS, Curve, Estimate, PageData, Question, Row, Sheet
+from beatingbert.report.contenders import KIND_WORDS
+from beatingbert.report.page.data import Curve, Estimate, PageData, Question, Row, Sheet
 from beatingbert.report.page.patterns import find_pattern
 
 BROWSER_CHARACTERS = 5_000_000

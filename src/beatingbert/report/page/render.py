@@ -21,8 +21,9 @@ from collections.abc import Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
 
+from beatingbert.report.contenders import KIND_WORDS
 from beatingbert.report.page.columns import COLUMNS
-from beatingbert.report.page.data import KIND_WORDS, PageData, Row, Verdict
+from beatingbert.report.page.data import PageData, Row, Verdict
 from beatingbert.report.page.payload import BROWSER_CHARACTERS, build_payload
 
 ASSETS = files("beatingbert.report.page") / "assets"

@@ -7,10 +7,11 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from beatingbert.errors import DataError
-from beatingbert.report.contenders import SIDES, Contender, Side
+from beatingbert.report.contenders import Contender
 from beatingbert.report.frame import Frame, Group
-from beatingbert.report.page.data import Answer, Kind, Pair, Question, Run, Sheet
-from beatingbert.report.page.texts import Texts, read_prompts, read_texts
+from beatingbert.report.page.data import Answer, Pair, Question, Run, Sheet
+from beatingbert.report.page.prompts import read_prompts
+from beatingbert.report.questions import Asked, read_questions
 from beatingbert.runs.record import RunRecord
 
 if TYPE_CHECKING:
@@ -26,14 +27,7 @@ MOST_RUNS = 24
 MOST_ROWS = 2_000
 """Of one sheet, before the page's limit of characters: so many are held in memory at most."""
 
-ADAPTED = ("lora",)
-
-
-def kind_of(engine: str) -> Kind:
-    """How the page tells an engine from others."""
-    if SIDES[engine] is Side.LLM:
-        return Kind.ADAPTED if engine in ADAPTED else Kind.PROMPTED
-    return Kind.ENCODER if SIDES[engine] is Side.ENCODER else Kind.BASELINE
+NOT_KEPT = Asked(fields={})
 
 
 def gather_sheet(frame: Frame, group: Group, name: str) -> tuple[Sheet, list[str]]:
@@ -47,13 +41,13 @@ def gather_sheet(frame: Frame, group: Group, name: str) -> tuple[Sheet, list[str
     codes = _codes([one.label for one in answers])
     positions = _worth_reading(right, [str(one) for one in group.ids])
     ids = {str(group.ids[at]) for at in positions}
-    texts, prompts, remarks = _read_all(records, group.split, ids)
+    asked, prompts, remarks = _read_all(records, group.split, ids)
     questions = [
         Question(
             id=str(group.ids[at]),
             gold=str(group.gold[at]),
-            texts=texts.get(group.ids[at], ({}, ()))[0],
-            choices=texts.get(group.ids[at], ({}, ()))[1],
+            texts=asked.get(group.ids[at], NOT_KEPT).fields,
+            choices=asked.get(group.ids[at], NOT_KEPT).choices,
             answers=tuple(
                 Answer(
                     label=one.label[at],
@@ -70,7 +64,7 @@ def gather_sheet(frame: Frame, group: Group, name: str) -> tuple[Sheet, list[str
         name=name,
         rows=group.rows,
         runs=tuple(
-            Run(name=_name(one), kind=kind_of(one.engine), right=int(row.sum()))
+            Run(name=_name(one), kind=one.kind, right=int(row.sum()))
             for one, row in zip(contenders, right, strict=True)
         ),
         left_out_runs=sum(len(one.records) for one in group.contenders) - len(records),
@@ -123,19 +117,19 @@ def _pair(first: int, second: int, right: BoolArray, codes: Sequence[IntArray]) 
 
 def _read_all(
     records: Sequence[RunRecord], split: str, ids: Collection[str]
-) -> tuple[dict[str, Texts], list[dict[str, str]], list[str]]:
-    """Texts, from the first run that kept them; prompts per run; what could not be read."""
-    texts: dict[str, Texts] = {}
+) -> tuple[dict[str, Asked], list[dict[str, str]], list[str]]:
+    """Questions, from the first run that kept them; prompts per run; what could not be read."""
+    asked: dict[str, Asked] = {}
     prompts: list[dict[str, str]] = []
     remarks: list[str] = []
     for record in records:
         try:
-            texts = texts or read_texts(record.folder, split, ids)
+            asked = asked or read_questions(record.folder, split, ids)
         except DataError as error:
-            remarks.append(str(error))
+            remarks.append(f"{error}; its questions are not shown")
         try:
             prompts.append(read_prompts(record.folder, split, ids))
         except DataError as error:
             prompts.append({})
-            remarks.append(str(error))
-    return texts, prompts, remarks
+            remarks.append(f"{error}; its prompts are not shown")
+    return asked, prompts, remarks

@@ -1,41 +1,36 @@
-"""All pictures of a report, and those of one run.
+"""All pictures of a report.
 
 Their number stays bounded however many runs there are: a task's split gets the pictures of at most `GROUPS_PER_TASK`
 groups of runs on the same rows (those with the most runs), and confusion matrices and reliability diagrams are drawn
-of the best contender of each side alone. Those of any other run are a `draw_run` away.
+of the best contender of each side alone. Those of any other run lie in its own folder, see `of_run`.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import filterfalse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from beatingbert.progress import Progress, silent
-from beatingbert.report.contenders import Contender, Side, describe
-from beatingbert.report.errors.analysis import FOLDER
+from beatingbert.report.contenders import Contender, Kind, Side
 from beatingbert.report.frame import Frame, Group
+from beatingbert.report.machines import of_one_machine
 from beatingbert.report.overlap import overlap_of
 from beatingbert.report.plots import style
-from beatingbert.report.plots.confusion import draw_confusion
-from beatingbert.report.plots.curves import curves_of, levels_of
 from beatingbert.report.plots.heatmap import MOST, draw_heatmap
 from beatingbert.report.plots.latency import draw_latency
 from beatingbert.report.plots.learning import draw_learning
 from beatingbert.report.plots.names import FileNames
-from beatingbert.report.plots.reliability import draw_reliability
+from beatingbert.report.plots.of_run import pictures_of
 from beatingbert.report.plots.scores import draw_scores
-from beatingbert.report.plots.values import is_constant, machine_of, percent_of, point_of, title_of
-from beatingbert.runs.record import RunRecord
-from beatingbert.runs.store import RESULTS, read_record
+from beatingbert.report.plots.values import curves_of, levels_of, percent_of, point_of, title_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 GROUPS_PER_TASK = 2
-BARS = "bars: 95 % interval for other rows; ticks: seeds"
+BARS = "bars: 95 % interval; ticks: seeds"
 
 Picture = tuple[tuple[str, ...], "Figure"]
 """Parts of a file name, and what is drawn."""
@@ -45,7 +40,7 @@ def draw_all(frame: Frame, folder: Path, *, progress: Progress = silent) -> list
     """Draw what the runs of a frame allow, as PNG and SVG.
 
     Returns:
-        The files, in the order of the frame's groups; pictures of before that would not be drawn now are left alone.
+        The files, in the order of the frame's groups.
 
     Raises:
         OSError: the folder cannot be written.
@@ -58,23 +53,6 @@ def draw_all(frame: Frame, folder: Path, *, progress: Progress = silent) -> list
             for parts, figure in _pictures(frame, group):
                 paths += style.save(figure, folder, files.name(*parts))
         progress("drawing", done, len(groups))
-    return paths
-
-
-def draw_run(folder: Path) -> list[Path]:
-    """Draw one run's confusion matrices and reliability diagrams into its `error_analysis/`, as PNG.
-
-    Raises:
-        DataError: its record cannot be read.
-        OSError: the folder cannot be written.
-    """
-    record = read_record(folder / RESULTS)
-    paths = []
-    with style.drawing():
-        for split in record.scores:
-            title = (f"{record.model} ({describe(record)})", f"{record.cell.task} ({split})")
-            for name, figure in _of_run(record, split, title):
-                paths += style.save(figure, folder / FOLDER / split, name, formats=("png",))
     return paths
 
 
@@ -115,7 +93,7 @@ def _pictures(frame: Frame, group: Group) -> Iterator[Picture]:
         yield ("overlap", *about), _draw_overlap(frame, group, title)
     for contender in _best_of_each_side(group):
         record = contender.records[0]
-        for name, figure in _of_run(record, group.split, (contender.name, title)):
+        for name, figure in pictures_of(record, group.split, (contender.name, title)):
             yield (name.replace("_", "-"), *about, contender.name), figure
 
 
@@ -123,9 +101,9 @@ def _latencies(group: Group, about: tuple[str, ...], title: str) -> Iterator[Pic
     """One picture per machine: times on two machines are not compared."""
     machines: dict[str, list[Contender]] = defaultdict(list)
     for one in group.contenders:
-        if not is_constant(one):
-            machines[machine_of(one.records[0])].append(one)
-    levels = [one for one in levels_of(group) if one.look is style.BASELINE]
+        if not one.is_constant:
+            machines[of_one_machine(one.records)[0]].append(one)
+    levels = [one for one in levels_of(group) if one.look is style.LOOKS[Kind.BASELINE]]
     for machine, contenders in machines.items():
         points = [point_of(group, one, "accuracy") for one in contenders]
         if any(one.milliseconds for one in points):
@@ -136,13 +114,11 @@ def _latencies(group: Group, about: tuple[str, ...], title: str) -> Iterator[Pic
 
 
 def _draw_overlap(frame: Frame, group: Group, title: str) -> Figure:
-    import numpy as np
-
-    best = sorted(range(len(group.contenders)), key=lambda at: -percent_of(group, group.contenders[at]))[:MOST]
-    found = overlap_of(frame, group)
+    best = sorted(group.contenders, key=lambda one: -percent_of(group, one))[:MOST]
+    found = overlap_of(frame, group, best)
     return draw_heatmap(
-        [found.names[at] for at in best],
-        found.jaccard[np.ix_(best, best)],
+        found.names,
+        found.jaccard,
         title=f"Shared errors on {title}",
         bar="shared of all errors (Jaccard)",
     )
@@ -151,21 +127,7 @@ def _draw_overlap(frame: Frame, group: Group, title: str) -> Figure:
 def _best_of_each_side(group: Group) -> Sequence[Contender]:
     """Encoder, LLM, baseline; the majority baseline has nothing to show but a single column."""
     best: dict[Side, Contender] = {}
-    for one in sorted(filterfalse(is_constant, group.contenders), key=lambda one: -percent_of(group, one)):
-        best.setdefault(one.side, one)
+    for one in sorted(group.contenders, key=lambda one: -percent_of(group, one)):
+        if not one.is_constant:
+            best.setdefault(one.side, one)
     return [best[side] for side in Side if side in best]
-
-
-def _of_run(record: RunRecord, split: str, title: Sequence[str]) -> Iterator[tuple[str, Figure]]:
-    """A run's own pictures with their names: confusion matrix, the same in percent, reliability; what there is."""
-    score = record.scores[split]
-    matrix = score["confusion_matrix"]
-    if matrix["labels"]:
-        yield "confusion_matrix", draw_confusion(matrix["labels"], matrix["rows"], title=title)
-        yield (
-            "confusion_matrix_normalized",
-            draw_confusion(matrix["labels"], matrix["rows"], title=title, normalised=True),
-        )
-    if score.get("reliability"):
-        ece = score["metrics"].get("ece", {}).get("value")
-        yield "reliability", draw_reliability(score["reliability"], title=title, ece=ece)

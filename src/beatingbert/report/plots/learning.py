@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from beatingbert.report.contenders import Kind
 from beatingbert.report.plots import style
 from beatingbert.report.plots.labels import spread
 from beatingbert.report.plots.points import Curve, Level
@@ -30,7 +31,7 @@ def draw_learning(curves: Sequence[Curve], levels: Sequence[Level], *, title: st
         axis: what is measured, with its unit.
     """
     kept = sorted(curves, key=lambda one: -_mean(one.scores[-1]))[:MOST_CURVES]
-    floor = [one for one in levels if one.look is style.BASELINE]
+    floor = [one for one in levels if one.look is style.LOOKS[Kind.BASELINE]]
     flat = sorted((one for one in levels if one not in floor), key=lambda one: -one.value)[:MOST_LEVELS] + floor
     figure = style.new_figure(style.PAGE, max(3.3, 1.3 + LINE * (len(kept) + len(flat))))
     axes = figure.add_subplot()

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from beatingbert.report.contenders import Kind
+
 if TYPE_CHECKING:
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
@@ -82,10 +84,12 @@ class Look:
     marker: str
 
 
-ENCODER = Look("encoder, fine-tuned", BLUE, "o")
-PROMPTED = Look("LLM, prompted", VERMILLION, "s")
-ADAPTED = Look("LLM, adapted", GREEN, "D")
-BASELINE = Look("baseline", GREY, "^")
+LOOKS = {
+    Kind.ENCODER: Look(Kind.ENCODER.words, BLUE, "o"),
+    Kind.PROMPTED: Look(Kind.PROMPTED.words, VERMILLION, "s"),
+    Kind.ADAPTED: Look(Kind.ADAPTED.words, GREEN, "D"),
+    Kind.BASELINE: Look(Kind.BASELINE.words, GREY, "^"),
+}
 
 
 @contextmanager
@@ -174,7 +178,7 @@ def show_looks_below(figure: Figure, looks: set[Look]) -> None:
     """A legend of the kinds that occur, in a fixed order, below the picture."""
     from matplotlib.lines import Line2D
 
-    shown = [look for look in (ENCODER, PROMPTED, ADAPTED, BASELINE) if look in looks]
+    shown = [look for look in LOOKS.values() if look in looks]
     handles = [Line2D([], [], color=one.colour, marker=one.marker, linestyle="", label=one.name) for one in shown]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), handletextpad=0.1, columnspacing=1.2)
 

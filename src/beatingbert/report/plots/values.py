@@ -1,18 +1,17 @@
-"""What of a contender goes into a picture."""
+"""What of a group goes into a picture: plain numbers in percent and milliseconds."""
 
 from __future__ import annotations
 
 import statistics
 
-from beatingbert.report.contenders import Contender, Side
+from beatingbert.report.contenders import Contender
+from beatingbert.report.estimates import estimate
 from beatingbert.report.frame import Group
-from beatingbert.report.plots import style
-from beatingbert.report.plots.points import Point
-from beatingbert.runs.record import RunRecord
-from beatingbert.statistics.intervals import wilson
+from beatingbert.report.machines import of_one_machine
+from beatingbert.report.plots.points import Curve, Level, Point
+from beatingbert.report.plots.style import LOOKS
+from beatingbert.report.ways import find_ways, untrained
 from beatingbert.tasks.catalog import TASKS
-
-LEVEL = 0.95
 
 
 def title_of(group: Group) -> str:
@@ -22,34 +21,25 @@ def title_of(group: Group) -> str:
     return f"{title}{split} ({group.rows:,} rows)"
 
 
-def look_of(contender: Contender) -> style.Look:
-    """How a contender's kind is drawn."""
-    if contender.side is Side.ENCODER:
-        return style.ENCODER
-    if contender.side is Side.BASELINE:
-        return style.BASELINE
-    return style.ADAPTED if contender.engine == "lora" else style.PROMPTED
-
-
 def point_of(group: Group, contender: Contender, metric: str) -> Point:
-    """A contender's score in percent: the mean of its seeds with the interval for other rows.
+    """A contender's score with its interval, that of each seed, and its latency on the machine of most of its runs.
 
-    For accuracy that is Wilson's around the mean, for any other metric the mean of the seeds' own bounds. How far seeds
-    differ is shown beside it and not mixed in.
+    Raises:
+        KeyError: it has no such metric.
     """
-    measured = [record.scores[group.split]["metrics"][metric] for record in contender.records]
-    value, low, high = (100 * statistics.fmean(one[part] for one in measured) for part in ("value", "low", "high"))
-    if metric == "accuracy" and len(measured) > 1:
-        around = wilson(round(group.rows * value / 100), group.rows, level=LEVEL)
-        low, high = min(value, 100 * around.low), max(value, 100 * around.high)
-    latency = statistics.median(record.efficiency["latency"]["p50_ms"] for record in contender.records)
+    found = estimate(contender.records, group.split, metric)
+    if found is None:
+        raise KeyError(metric)
+    seeds = [record.scores[group.split]["metrics"][metric]["value"] for record in contender.records]
+    *_, records = of_one_machine(contender.records)
+    latency = statistics.median(record.efficiency["latency"]["p50_ms"] for record in records)
     return Point(
         name=contender.name,
-        look=look_of(contender),
-        value=value,
-        low=low,
-        high=high,
-        seeds=tuple(100 * one["value"] for one in measured),
+        look=LOOKS[contender.kind],
+        value=100 * found.value,
+        low=100 * found.low,
+        high=100 * found.high,
+        seeds=tuple(100 * one for one in seeds),
         milliseconds=latency if latency > 0 else None,
     )
 
@@ -59,17 +49,25 @@ def percent_of(group: Group, contender: Contender) -> float:
     return 100 * float(group.right(contender).mean())
 
 
-def is_constant(contender: Contender) -> bool:
-    """Whether it answers without reading."""
-    return contender.engine == "majority"
+def curves_of(group: Group) -> list[Curve]:
+    """One curve per way of training, in the order of the group's contenders."""
+    return [
+        Curve(
+            name=way.name,
+            look=LOOKS[way.kind],
+            sizes=tuple(way.runs),
+            scores=tuple(
+                tuple(100 * float(run.scores[group.split]["metrics"]["accuracy"]["value"]) for run in runs)
+                for runs in way.runs.values()
+            ),
+        )
+        for way in find_ways(group)
+    ]
 
 
-def machine_of(record: RunRecord) -> str:
-    """What the run's times are true of: its GPU or its processor, by name."""
-    machine = record.environment.get("machine", {})
-    device = str(record.efficiency["device"])
-    gpus = machine.get("gpus") or []
-    if device != "cpu" and gpus:
-        return str(gpus[0].get("name", device))
-    cores = machine.get("logical_cores")
-    return f"{machine.get('cpu', device)}" + (f", {cores} cores" if cores else "")
+def levels_of(group: Group) -> list[Level]:
+    """Everyone whose score does not depend on train rows, at the mean of the seeds."""
+    return [
+        Level(name=one.model if one.is_constant else one.name, look=LOOKS[one.kind], value=percent_of(group, one))
+        for one in untrained(group)
+    ]

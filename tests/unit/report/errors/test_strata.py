@@ -7,6 +7,7 @@ import pytest
 from beatingbert.report.errors.answered import Answered
 from beatingbert.report.errors.strata import by_label, by_length, by_truncation
 from beatingbert.report.errors.unparsed import group_unparsed
+from beatingbert.report.questions import Asked
 from beatingbert.statistics.intervals import wilson
 
 
@@ -15,11 +16,7 @@ def row(words: int | None = 3, *, right: bool = True, gold: str = "a", **about: 
         "id": "q",
         "gold": gold,
         "label": gold if right else "other",
-        "confidence": None,
-        "reply": None,
-        "lost_tokens": 0,
-        "fields": None if words is None else {"text": "w " * words},
-        "choices": (),
+        "asked": None if words is None else Asked(fields={"text": "w " * words}),
     }
     return Answered(**{**told, **about})  # type: ignore[arg-type]
 
@@ -60,7 +57,7 @@ def test_without_the_questions_there_are_no_lengths() -> None:
 
 
 def test_words_are_those_of_all_texts_and_choices() -> None:
-    one = row(fields={"premise": "a  cat\nsat", "hypothesis": "yes"}, choices=("no", "not at all"))
+    one = row(asked=Asked(fields={"premise": "a  cat\nsat", "hypothesis": "yes"}, choices=("no", "not at all")))
     assert one.words == 4 + 1 + 3
 
 

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from beatingbert.report.comparisons import hold_contests
+from beatingbert.report.contenders import Kind
 from beatingbert.report.frame import read_frame
 from beatingbert.report.page import sheets
-from beatingbert.report.page.data import Kind, Outcome, PageData
+from beatingbert.report.page.data import Outcome, PageData
 from beatingbert.report.page.gather import gather_page
 from beatingbert.report.page.render import render_page
 from beatingbert.report.prices import read_prices
@@ -181,8 +182,8 @@ def test_speeds_of_two_machines_are_not_joined(make_run: MakeRun, runs_dir: Path
         make_run(f"bert{seed}", [T, F], **about)
     page = gather(runs_dir)
     row = next(row for row in page.rows if row.model == "bert")
-    assert (row.seeds, row.p50_ms) == (3, 7.5)
-    assert any(note == f"Machine {row.machine}: fast one, 2 cores, fp32." for note in page.notes)
+    assert (row.seeds, row.p50_ms, row.precision) == (3, 7.5, "fp32")
+    assert any(note == f"Machine {row.machine}: fast one, 2 cores." for note in page.notes)
 
 
 def test_the_page_of_real_runs_can_be_rendered(make_run: MakeRun, runs_dir: Path) -> None:

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from beatingbert.errors import DataError
+from beatingbert.report.estimates import accuracy_of
 from beatingbert.report.frame import Frame, read_frame
-from beatingbert.report.plots.curves import curves_of, levels_of
-from beatingbert.report.plots.draw import draw_all, draw_run
-from beatingbert.report.plots.values import point_of
+from beatingbert.report.plots.draw import draw_all
+from beatingbert.report.plots.of_run import draw_run, ensure_drawn, is_drawn
+from beatingbert.report.plots.values import curves_of, levels_of, point_of
 from beatingbert.runs.record import RunRecord
-from beatingbert.statistics.intervals import wilson
 
 MakeRun = Callable[..., RunRecord]
 SOME = [True, False, True, True, False, True]
@@ -125,13 +125,13 @@ def test_ways_of_training_that_differ_in_a_setting_are_two_curves(
     assert len({one.name for one in curves}) == 2
 
 
-def test_a_point_of_several_seeds_is_their_mean_with_the_interval_for_other_rows(frame: Frame) -> None:
+def test_a_point_of_several_seeds_is_their_mean_with_the_interval_that_the_tables_have(frame: Frame) -> None:
     (group,) = frame.groups
     (contender,) = (one for one in group.contenders if len(one.records) == 2)
     point = point_of(group, contender, "accuracy")
-    around = wilson(4, 6, level=0.95)  # 3.5 of 6 rows in the mean
+    told = accuracy_of(contender.records, group.split)
     assert point.value == pytest.approx(100 * 3.5 / 6)
-    assert (point.low, point.high) == pytest.approx((100 * around.low, 100 * around.high))
+    assert (point.low, point.high) == pytest.approx((100 * told.low, 100 * told.high))
     assert point.seeds == pytest.approx((50.0, 400 / 6))
 
 
@@ -149,3 +149,17 @@ def test_a_run_without_a_record_cannot_be_drawn(frame: Frame) -> None:
     (folder / "results.json").write_text("{", encoding="utf-8")
     with pytest.raises(DataError, match=r"results\.json"):
         draw_run(folder)
+
+
+def test_pictures_are_made_once_and_a_failure_is_logged(frame: Frame, caplog: pytest.LogCaptureFixture) -> None:
+    folder = frame.records[0].folder
+    assert not is_drawn(folder)
+    assert ensure_drawn(folder)
+    picture = folder / "error_analysis" / "validation" / "confusion_matrix.png"
+    picture.write_bytes(b"as it was")
+    assert ensure_drawn(folder)
+    assert picture.read_bytes() == b"as it was"
+    (folder / "error_analysis" / "pictures.json").write_text('{"version": 0}', encoding="utf-8")
+    (folder / "results.json").write_text("{", encoding="utf-8")
+    assert not ensure_drawn(folder)
+    assert "could not be drawn" in caplog.text

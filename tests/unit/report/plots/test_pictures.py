@@ -11,6 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
+from beatingbert.report.contenders import Kind
 from beatingbert.report.plots import style
 from beatingbert.report.plots.confusion import draw_confusion
 from beatingbert.report.plots.heatmap import draw_heatmap
@@ -21,7 +22,7 @@ from beatingbert.report.plots.reliability import draw_reliability
 from beatingbert.report.plots.scores import draw_scores
 
 HOSTILE = "$x_1$ <script> & モデル"
-LOOKS = (style.ENCODER, style.PROMPTED, style.ADAPTED, style.BASELINE)
+LOOKS = tuple(style.LOOKS.values())
 
 
 def points(count: int) -> list[Point]:
@@ -44,7 +45,7 @@ def scores(count: int) -> Figure:
 
 
 def latency(count: int) -> Figure:
-    levels = [Level(name="majority", look=style.BASELINE, value=50)]
+    levels = [Level(name="majority", look=style.LOOKS[Kind.BASELINE], value=50)]
     return draw_latency(points(count), title=HOSTILE, axis="accuracy, %", levels=levels)
 
 
@@ -201,7 +202,7 @@ def test_eight_lines_are_told_apart_and_the_first_of_a_kind_has_its_own_look() -
     given = style.tell_apart(looks)
     assert given[:4] == [(one.colour, one.marker) for one in LOOKS]
     assert len({colour for colour, _ in given}) == len({marker for _, marker in given}) == 8
-    assert len(set(style.tell_apart([style.ENCODER] * 8))) == 8
+    assert len(set(style.tell_apart([style.LOOKS[Kind.ENCODER]] * 8))) == 8
 
 
 def test_numbers_are_written_in_the_ink_that_can_be_read() -> None:
@@ -219,6 +220,7 @@ def test_a_long_text_loses_its_middle() -> None:
 def test_drawing_needs_no_window_system_and_no_state_that_others_share() -> None:
     look = """
 import sys
+from beatingbert.report.contenders import Kind
 from beatingbert.report.plots import style
 with style.drawing():
     figure = style.new_figure(3, 2)

@@ -93,9 +93,21 @@ function timeTicks(points) {
   return { tickvals: near, ticktext: near.map((mark) => inWords(mark).replace(".0", "")) };
 }
 
+/** Those that can be compared in what is asked: of one machine, unless it is money. */
+function comparable(rows, across) {
+  const counts = new Map();
+  for (const row of rows) counts.set(row.machine, (counts.get(row.machine) ?? 0) + 1);
+  const machines = [...counts.keys()].sort((one, two) => counts.get(two) - counts.get(one));
+  const isOffered = machines.length > 1 && across !== "price";
+  byId("machine-choice").hidden = !isOffered;
+  if (!isOffered) return rows;
+  setOptions(byId("machine"), machines.map((machine) => [machine, `${machine} (${counts.get(machine)})`]));
+  return rows.filter((row) => row.machine === byId("machine").value);
+}
+
 function drawTradeoff() {
   const [across, questions] = [byId("across").value, Number(byId("volume").value)];
-  const rows = data.rows.filter((row) => row.task === byId("plot-task").value);
+  const rows = comparable(data.rows.filter((row) => row.task === byId("plot-task").value), across);
   const measure = (row) => (across === "cost" ? costOf(row, questions) : row[across]);
   const points = rows.map((row) => ({ row, x: measure(row), y: 100 * row.accuracy[0] })).filter((point) => point.x !== null && point.x > 0);
   const most = Math.max(...rows.map((row) => costOf(row, questions)));
@@ -192,7 +204,7 @@ function drawAll() {
 }
 
 setOptions(byId("plot-task"), tasksOf(data.rows).map((task) => [task, task]));
-for (const id of ["plot-task", "across", "volume"]) byId(id).addEventListener("change", drawTradeoff);
+for (const id of ["plot-task", "across", "volume", "machine"]) byId(id).addEventListener("change", drawTradeoff);
 if (byId("curve-task")) {
   setOptions(byId("curve-task"), tasksOf(data.curves).map((task) => [task, task]));
   byId("curve-task").addEventListener("change", drawCurves);
