@@ -12,12 +12,13 @@ from pathlib import Path
 from rich.markup import escape
 
 from beatingbert.checkpoints.reference import describe_download
-from beatingbert.cli.console import out, quiet_libraries
+from beatingbert.cli.console import live, out, quiet_libraries
 from beatingbert.cli.run import print_leaderboard, run_live
 from beatingbert.errors import UsageError
 from beatingbert.experiments.config import BERTConfig, LinearConfig, LLMConfig, MajorityConfig, RunConfig
-from beatingbert.report.comparisons import Claim, compare
-from beatingbert.report.leaderboard import markdown_table, standings, write_table_csv
+from beatingbert.report.analysis import analyse
+from beatingbert.report.leaderboard import standings
+from beatingbert.report.significance import group_sentence
 from beatingbert.report.text import duration
 from beatingbert.runs.record import RunRecord
 
@@ -122,19 +123,12 @@ def _announce(max_samples: int, max_eval_samples: int) -> None:
 
 
 def _conclude(records: list[RunRecord], root: Path, seconds: float) -> None:
-    found = standings(records)
-    (root / "leaderboard.md").write_text(markdown_table(found), encoding="utf-8")
-    write_table_csv(root / "leaderboard.csv", found)
+    with live("report") as progress:
+        report = analyse(root, progress=progress)
     out.print()
-    print_leaderboard(found)
+    print_leaderboard(standings(records))
     out.print()
-    out.print(f"[bold]{escape(answer(records))}[/bold]")
+    for told in filter(None, map(group_sentence, report.findings.contests)):
+        out.print(f"[bold]{escape(told)}[/bold]")
     out.print(f"{duration(seconds)} in all. Every prediction, prompt and setting: {escape(str(root))}/")
-
-
-def answer(records: list[RunRecord]) -> str:
-    """One sentence: the fine-tuned encoder against the LLM that did best, corrected for having tried all of them."""
-    encoder = next(record for record in records if record.cell.engine == "encoder")
-    claims = compare(encoder, [record for record in records if record.cell.engine == "llm"])
-    closest: Claim = min(claims, key=lambda claim: claim.gap.value)
-    return closest.sentence()
+    out.print(f"Tables, claims and all results: {escape(str(report.folder))}/")

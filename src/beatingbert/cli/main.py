@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from beatingbert.cli.console import err, quiet_libraries
 from beatingbert.cli.demo import Demo
+from beatingbert.cli.diff import Diff
 from beatingbert.cli.report import Report
 from beatingbert.cli.run import run_and_tell
 from beatingbert.cli.show import Show
@@ -36,7 +37,7 @@ Runs = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """`beatingbert demo|run|show|report`; returns the exit status."""
+    """`beatingbert demo|run|show|diff|report`; returns the exit status."""
 
     def command(arguments: Sequence[str]) -> int:
         if arguments[:1] == ["run"]:
@@ -46,6 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             Annotated[Demo, Choice("demo")]
             | Annotated[RunConfig, Choice("run", description="Do one run: encoder, llm, linear or majority.")]
             | Annotated[Show, Choice("show")]
+            | Annotated[Diff, Choice("diff")]
             | Annotated[Report, Choice("report")],
             arguments,
             prog="beatingbert",
@@ -61,6 +63,16 @@ def script(config_type: type[RunConfig], prog: str, argv: Sequence[str] | None =
 
     def command(arguments: Sequence[str]) -> int:
         return run_and_tell(parse(config_type, arguments, prog=prog, about=None))
+
+    return guarded(command, sys.argv[1:] if argv is None else argv)
+
+
+def report_script(prog: str, argv: Sequence[str] | None = None) -> int:
+    """The study's script that writes the report; returns the exit status."""
+
+    def command(arguments: Sequence[str]) -> int:
+        report: Report = parse(Report, arguments, prog=prog, about=None)
+        return report()
 
     return guarded(command, sys.argv[1:] if argv is None else argv)
 

@@ -1,47 +1,85 @@
-"""`beatingbert report`: the leaderboard of all runs in a folder."""
+"""`beatingbert report`: all runs of a folder as tables, claims, results, plots and a page."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby, islice
 from pathlib import Path
 
 from rich.markup import escape
 
-from beatingbert.cli.console import out
+from beatingbert.cli.console import live, out
 from beatingbert.cli.run import print_leaderboard
-from beatingbert.errors import DataError, SettingsError
-from beatingbert.report.leaderboard import markdown_table, standings, write_table_csv
-from beatingbert.runs.store import RunStore
+from beatingbert.report.analysis import Format, Written, analyse, describe_skipped
+from beatingbert.report.leaderboard import Standing, standings
+from beatingbert.report.significance import group_sentence, overall_sentence
+
+MOST_SHOWN = 60
+BEST = 20
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Show all finished runs of a folder as a table, and write it as Markdown and CSV.
+    """Show all finished runs of a folder, say who is ahead and how surely, and write it all as files.
 
     Attributes:
         results_dir: Folder that holds the runs.
-        output_dir: Where leaderboard.md and leaderboard.csv go. Default: only the terminal.
+        output_dir: Where the files go. Default: analysis/ in the results folder.
+        format: What to write: tables (Markdown), plots, csv (with Parquet), html, or all.
+        margin: Difference of accuracies that does not matter, as a fraction: 0.01 is one point.
+        prices: Your own price file (TOML) for the cost of a million answers. Default: list prices.
     """
 
     results_dir: Path = Path("results")
     output_dir: Path | None = None
+    format: Format = "all"
+    margin: float = 0.01
+    prices: Path | None = None
 
     def __call__(self) -> int:
-        """Print and write."""
-        found = standings(RunStore(self.results_dir).records())
-        if not found:
-            raise DataError(
-                f"no finished run with scores under {str(self.results_dir)!r}; "
-                "make one with 'beatingbert demo' or 'beatingbert run', or give --results_dir"
+        """Write, then print."""
+        with live("report") as progress:
+            written = analyse(
+                self.results_dir,
+                self.output_dir,
+                formats=self.format,
+                margin=self.margin,
+                prices=self.prices,
+                progress=progress,
             )
-        print_leaderboard(found)
-        if self.output_dir is not None:
-            try:
-                self.output_dir.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                reason = error.strerror or error
-                raise SettingsError(f"--output_dir {str(self.output_dir)!r} cannot be made: {reason}") from error
-            (self.output_dir / "leaderboard.md").write_text(markdown_table(found), encoding="utf-8")
-            write_table_csv(self.output_dir / "leaderboard.csv", found)
-            out.print(f"written: {escape(str(self.output_dir))}/leaderboard.md and leaderboard.csv")
+        _tell(written)
         return 0
+
+
+def _tell(written: Written) -> None:
+    findings = written.findings
+    found = standings(findings.frame.records)
+    shown = found if len(found) <= MOST_SHOWN else _best_of_each(found)
+    print_leaderboard(shown)
+    if len(shown) < len(found):
+        out.print(f"the best {BEST} of each task; {len(found) - len(shown):,} more are in performance_table.md")
+    out.print()
+    several = len(findings.contests) > 1
+    for contest in findings.contests:
+        told = group_sentence(contest)
+        if told:
+            title = f"{contest.group.title}, {contest.group.rows:,} rows: " if several else ""
+            out.print(f"[bold]{escape(title + told)}[/bold]")
+    together = overall_sentence(findings.contests)
+    if together:
+        out.print(f"[bold]Over all: {escape(together)}[/bold]")
+    for line in describe_skipped(findings.frame):
+        out.print(f"skipped {escape(line)}")
+    out.print(f"prices: {escape(findings.prices.source)}")
+    out.print(f"written to {escape(str(written.folder))}/: {escape(', '.join(_names(written)))}")
+
+
+def _best_of_each(found: list[Standing]) -> list[Standing]:
+    """Of every task the first `BEST`, which are the most accurate."""
+    by_task = groupby(found, key=lambda one: one.name)
+    return [one for _, of_task in by_task for one in islice(of_task, BEST)]
+
+
+def _names(written: Written) -> list[str]:
+    """The files, those in folders together as one."""
+    return list(dict.fromkeys(file.parts[0] + ("/" if len(file.parts) > 1 else "") for file in written.files))

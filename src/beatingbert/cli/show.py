@@ -1,8 +1,9 @@
-"""`beatingbert show`: what there is to choose from."""
+"""`beatingbert show`: what there is to choose from, and one run whole."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
@@ -13,26 +14,35 @@ from beatingbert.checkpoints.catalog import WHEEL_CHECKPOINTS
 from beatingbert.checkpoints.hub import KNOWN_HUB_IDS
 from beatingbert.checkpoints.reference import describe_download
 from beatingbert.cli.console import out
+from beatingbert.cli.run_page import print_run
 from beatingbert.engines.catalog import ENGINES
 from beatingbert.errors import SettingsError
 from beatingbert.prompts.template import shipped_text
+from beatingbert.report.lookup import find_run
 from beatingbert.tasks.catalog import TASKS, find_task
 
 
 @dataclass(frozen=True, kw_only=True)
 class Show:
-    """List tasks, engines, prompts or checkpoints; a name after 'tasks' or 'prompts' shows one whole.
+    """List tasks, engines, prompts or checkpoints, or show one task, prompt file or finished run whole.
 
     Attributes:
-        what: What to list.
-        name: A task, to see all that is declared of it or its prompt file.
+        what: What to show.
+        name: A task, to see all that is declared of it or its prompt file; a run's folder or name.
+        results_dir: Where runs are looked for by name.
     """
 
-    what: tyro.conf.Positional[Literal["tasks", "engines", "prompts", "checkpoints"]]
+    what: tyro.conf.Positional[Literal["tasks", "engines", "prompts", "checkpoints", "run"]]
     name: tyro.conf.Positional[Annotated[str | None, tyro.conf.arg(metavar="[NAME]")]] = None
+    results_dir: Path = Path("results")
 
     def __call__(self) -> int:
         """Print it."""
+        if self.what == "run":
+            if not self.name:
+                raise SettingsError("'show run' needs a run: its folder, or its name under --results_dir")
+            print_run(find_run(self.name, self.results_dir))
+            return 0
         if self.name and self.what not in ("tasks", "prompts"):
             raise SettingsError(
                 f"'show {self.what}' takes no name, got {self.name!r}; 'show tasks NAME' and 'show prompts NAME' do"

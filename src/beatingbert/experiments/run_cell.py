@@ -14,6 +14,7 @@ from beatingbert.engines.catalog import build_engine
 from beatingbert.engines.protocol import Classifier, Upkeep, Workplace
 from beatingbert.errors import TooFewExamplesError
 from beatingbert.progress import Progress, silent
+from beatingbert.report.errors.analysis import ensure_analysed
 from beatingbert.runs.cell import Cell
 from beatingbert.runs.environment import capture_environment
 from beatingbert.runs.record import RunRecord
@@ -120,13 +121,16 @@ def run_cell(
     if whole_test:
         write_submission(folder.path, task, answered.predictions[str(task.test)])
     logger.info("finished: %s", {name: round(value["value"], 4) for name, value in record.metrics.items()})
-    return folder.finish(
+    record = folder.finish(
         record,
+        questions=questions,
         predictions=answered.predictions,
         examples=splits.evaluation,
         history=facts.history,
         template=facts.template.get("text", ""),
     )
+    ensure_analysed(folder.path)
+    return record
 
 
 def help_fit(

@@ -1,108 +1,208 @@
-"""Whether one run beats another on the same rows: the claim, its interval and its corrected p-value."""
+"""Who beats whom on the same rows: the contenders of a group held against each other, as one family of claims."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING
 
-from beatingbert.errors import MisalignedError
-from beatingbert.report.leaderboard import describe
-from beatingbert.runs.record import RunRecord
-from beatingbert.statistics.intervals import Interval
+from beatingbert.errors import TooFewExamplesError
+from beatingbert.progress import Progress, silent
+from beatingbert.report.contenders import Contender, Side
+from beatingbert.report.frame import Frame, Group
 from beatingbert.statistics.multiplicity import holm
-from beatingbert.statistics.paired import accuracy_gap, mcnemar_exact
+from beatingbert.statistics.power import minimum_detectable_gap
+from beatingbert.statistics.several import CochranQ, cochran_q
+from beatingbert.statistics.sides import contender_p_value, judge_contenders, judge_sides
+from beatingbert.statistics.verdict import Verdict
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    BoolArray = npt.NDArray[np.bool_]
 
 LEVEL = 0.95
-DRAWS = 10_000
-SEED = 99
+MARGIN = 0.01
+ALL_PAIRS = 300
+"""Up to so many pairs of a group are all judged; beyond, everyone is held against the best of each other side."""
+AGAINST = ((Side.LLM, Side.ENCODER), (Side.LLM, Side.BASELINE), (Side.ENCODER, Side.BASELINE))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """One run held against another.
+class Comparison:
+    """One contender held against another of another side.
 
     Attributes:
-        first, second: the runs.
-        gap: accuracy of the first minus that of the second, with a paired bootstrap interval, widened by Bonferroni so
-            that all intervals of claims made together hold at once.
-        p_value: exact McNemar test, corrected by Holm for all claims made together.
-        made_together: how many claims that is.
+        first, second: an LLM against an encoder or a baseline, or an encoder against a baseline.
+        verdict: gap (accuracy of the first minus that of the second), interval and p-value, both corrected for the
+            family, and what follows from them.
+        alone: the p-value without correction, see `contender_p_value`.
+        only_first, only_second: rows that one of the two alone got right; of several seeds the mean over their pairs.
     """
 
-    first: RunRecord
-    second: RunRecord
-    gap: Interval
-    p_value: float
-    made_together: int
+    first: Contender
+    second: Contender
+    verdict: Verdict
+    alone: float
+    only_first: float
+    only_second: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contest:
+    """All claims about one group of runs.
+
+    Attributes:
+        group: the runs.
+        comparisons: those that were judged, in the order of `AGAINST`, the most accurate first.
+        family: how many pairs there are, judged or not; every claim is corrected for all of them.
+        decisive: LLMs against encoders; None where a side is missing. Corrected for all groups that have both.
+        omnibus: whether the runs differ at all; None for a single run.
+        smallest_gap: the smallest measured gap of two accuracies that such rows can tell from chance, as a fraction;
+            None where they cannot tell any.
+    """
+
+    group: Group
+    comparisons: tuple[Comparison, ...]
+    family: int
+    decisive: Decisive | None
+    omnibus: CochranQ | None
+    smallest_gap: float | None
 
     @property
-    def holds(self) -> bool:
-        """Whether a difference can be claimed at the 5 % level."""
-        return self.p_value < 1 - LEVEL
-
-    def sentence(self) -> str:
-        """The claim in words, never more than the numbers carry."""
-        names = [f"{record.model} ({describe(record)})" for record in (self.first, self.second)]
-        gap, low, high = (100 * value for value in (self.gap.value, self.gap.low, self.gap.high))
-        if self.holds and gap < 0:  # the one who leads is named first, with a positive lead
-            names.reverse()
-            gap, low, high = -gap, -high, -low
-        interval = f"95 % interval {low:+.1f} to {high:+.1f}, p = {self.p_value:.2g}"
-        if self.made_together > 1:
-            interval += f"; both corrected for {self.made_together} comparisons"
-        if self.holds:
-            return f"{names[0]} leads {names[1]} by {gap:.1f} points ({interval})."
-        return f"No difference can be claimed between {names[0]} and {names[1]}: {gap:+.1f} points ({interval})."
+    def is_complete(self) -> bool:
+        """Whether every pair was judged."""
+        return len(self.comparisons) == self.family
 
 
-def compare(first: RunRecord, others: Sequence[RunRecord]) -> list[Claim]:
-    """Hold one run against each of the others, on the same rows, corrected for the number of claims.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decisive:
+    """What may be said of all LLMs against all encoders of a group.
 
-    Raises:
-        MisalignedError: two runs did not answer the same rows of the same data.
+    Attributes:
+        llm, encoder: the most accurate of either side.
+        verdict: of the two sides; ahead is a side one of whose contenders beats every one of the other.
+        claims: how many comparisons it is corrected for.
     """
-    own = right_answers(first)
-    pairs = []
-    for other in others:
-        theirs = right_answers(other)
-        if own.keys() != theirs.keys() or _data(first) != _data(other):
-            raise MisalignedError(
-                f"{first.run_name!r} and {other.run_name!r} did not answer the same rows; run both with the same task, "
-                "data, seed and --max_eval_samples"
+
+    llm: Contender
+    encoder: Contender
+    verdict: Verdict
+    claims: int
+
+
+def hold_contests(frame: Frame, *, margin: float = MARGIN, progress: Progress = silent) -> list[Contest]:
+    """One contest per group, in the frame's order."""
+    contests = []
+    contested = sum({Side.LLM, Side.ENCODER} <= {one.side for one in group.contenders} for group in frame.groups)
+    progress("comparing", 0, len(frame.groups))
+    for done, group in enumerate(frame.groups, start=1):
+        contests.append(hold_contest(group, margin=margin, together=max(1, contested)))
+        progress("comparing", done, len(frame.groups))
+    return contests
+
+
+def hold_contest(group: Group, *, margin: float = MARGIN, together: int = 1) -> Contest:
+    """Hold every contender of a group against those of other sides.
+
+    Where that is more than `ALL_PAIRS` pairs, everyone is held against the best of each other side. Everything is
+    corrected for all pairs nevertheless, since which is best was seen on the same rows.
+
+    Args:
+        group: whose contenders.
+        margin: up to which a difference of accuracies does not matter, as a fraction.
+        together: on how many groups LLMs are held against encoders.
+    """
+    rights = {one.id: group.right(one) for one in group.contenders}
+    ranked = sorted(group.contenders, key=lambda one: (-float(rights[one.id].mean()), one.name))
+    sides = {side: [one for one in ranked if one.side is side] for side in Side}
+    family = sum(len(sides[ours]) * len(sides[theirs]) for ours, theirs in AGAINST)
+    comparisons = _compare(list(_pairs(sides, everyone=family <= ALL_PAIRS)), rights, family, margin)
+    return Contest(
+        group=group,
+        comparisons=tuple(comparisons),
+        family=family,
+        decisive=_decide(sides[Side.LLM], sides[Side.ENCODER], rights, margin=margin, claims=together),
+        omnibus=_omnibus(list(rights.values())),
+        smallest_gap=_smallest_gap(group.rows, comparisons),
+    )
+
+
+def _pairs(sides: Mapping[Side, Sequence[Contender]], *, everyone: bool) -> Iterator[tuple[Contender, Contender]]:
+    for ours, theirs in AGAINST:
+        for first, second in product(sides[ours], sides[theirs]):
+            if everyone or first is sides[ours][0] or second is sides[theirs][0]:
+                yield first, second
+
+
+def _compare(
+    pairs: Sequence[tuple[Contender, Contender]], rights: Mapping[str, BoolArray], family: int, margin: float
+) -> list[Comparison]:
+    """Judge the pairs as a part of a family."""
+    alone = [contender_p_value(rights[first.id], rights[second.id]) for first, second in pairs]
+    # Pairs that were not looked at count as if nothing spoke for them, which is never less strict than looking.
+    corrected = holm([*alone, *[1.0] * (family - len(pairs))])
+    found = []
+    for (first, second), bare, p_value in zip(pairs, alone, corrected, strict=False):
+        ours, theirs = rights[first.id], rights[second.id]
+        only_first, only_second = _discordant(ours, theirs)
+        verdict = judge_contenders(ours, theirs, margin=margin, level=LEVEL, p_value=p_value, claims=family)
+        found.append(
+            Comparison(
+                first=first,
+                second=second,
+                verdict=verdict,
+                alone=bare,
+                only_first=only_first,
+                only_second=only_second,
             )
-        pairs.append(([own[key] for key in own], [theirs[key] for key in own]))
-    level = 1 - (1 - LEVEL) / max(1, len(others))
-    gaps, p_values = [], []
-    for one, two in pairs:
-        first_right, second_right = _as_booleans(one), _as_booleans(two)
-        gaps.append(accuracy_gap(first_right, second_right, level=level, draws=DRAWS, seed=SEED))
-        p_values.append(mcnemar_exact(first_right, second_right))
-    return [
-        Claim(first=first, second=other, gap=gap, p_value=p_value, made_together=len(others))
-        for other, gap, p_value in zip(others, gaps, holm(p_values), strict=True)
-    ]
+        )
+    return found
 
 
-def right_answers(record: RunRecord) -> dict[tuple[str, str], bool]:
-    """(split, question id) to whether the run's answer was right, from its predictions.parquet.
-
-    Raises:
-        MisalignedError: the run answered an unlabelled split, so nothing is known to be right.
-    """
-    from pyarrow import parquet
-
-    if not record.scores:
-        raise MisalignedError(f"{record.run_name!r} answered an unlabelled split; only scored runs can be compared")
-    table = parquet.read_table(record.folder / "predictions.parquet", columns=["split", "id", "gold", "label"])
-    return {(row["split"], row["id"]): row["gold"] == row["label"] for row in table.to_pylist()}
+def _discordant(first: BoolArray, second: BoolArray) -> tuple[float, float]:
+    """Rows that one alone got right, the mean over all pairs of seeds."""
+    ours, theirs = first.mean(axis=0), second.mean(axis=0)
+    return float((ours * (1 - theirs)).sum()), float((theirs * (1 - ours)).sum())
 
 
-def _data(record: RunRecord) -> tuple[str, str]:
-    """The task and the version of its rows as read, since a hub's commit may be unknown when the cell is planned."""
-    return record.cell.task, record.data["revision"]
+def _decide(
+    llms: Sequence[Contender],
+    encoders: Sequence[Contender],
+    rights: Mapping[str, BoolArray],
+    *,
+    margin: float,
+    claims: int,
+) -> Decisive | None:
+    """One side against the other."""
+    if not llms or not encoders:
+        return None
+    ours, theirs = ([rights[one.id] for one in side] for side in (llms, encoders))
+    verdict = judge_sides(ours, theirs, margin=margin, level=LEVEL, claims=claims)
+    return Decisive(
+        llm=llms[verdict.first_run],
+        encoder=encoders[verdict.second_run],
+        verdict=verdict,
+        claims=claims * len(llms) * len(encoders),
+    )
 
 
-def _as_booleans(values: Sequence[bool]):  # type: ignore[no-untyped-def]  # numpy is not loaded for an annotation
+def _omnibus(rights: Sequence[BoolArray]) -> CochranQ | None:
     import numpy as np
 
-    return np.array(values, dtype=np.bool_)
+    runs = np.concatenate(rights)
+    return cochran_q(runs.T) if min(runs.shape) > 1 else None
+
+
+def _smallest_gap(rows: int, comparisons: Sequence[Comparison]) -> float | None:
+    """For two that differ on as many rows as the pairs at hand do."""
+    if not comparisons:
+        return None
+    shares = [(one.only_first + one.only_second) / rows for one in comparisons]
+    try:
+        return minimum_detectable_gap(rows, discordant_share=max(statistics.median(shares), 1 / rows), level=LEVEL)
+    except TooFewExamplesError:
+        return None

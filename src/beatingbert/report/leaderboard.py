@@ -1,22 +1,20 @@
-"""All runs as one table: how good, how fast, how large. The same rows go to the terminal, to Markdown and to CSV."""
+"""All runs as one table in the terminal: how good, how fast, how large."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from beatingbert.report.text import duration, escape_markdown, figure, percent
+from beatingbert.report.contenders import describe
+from beatingbert.report.text import duration, figure, percent
 from beatingbert.runs.record import RunRecord
-from beatingbert.runs.store import write_csv
 
 NAMES = ("task", "model", "how")
 QUALITY = ("accuracy [95 %]", "macro-F1", "MCC", "ECE")  # of the last the smaller is the better
 COST = ("p50 / p95 ms", "per s", "MiB", "training")
 COUNTS = ("rows", "unparsed", "cut")
 COLUMNS = (*NAMES, *QUALITY, *COST, *COUNTS)
-METRICS = ("accuracy", "macro_f1", "mcc", "ece", "brier")  # as the CSV has them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +62,7 @@ class Standing:
 
 
 def standings(records: Iterable[RunRecord]) -> list[Standing]:
-    """Every scored run, by task and split, the most accurate first."""
+    """Every scored run, by task and split, then by the number of rows it answered, the most accurate first."""
     found = [
         Standing(
             name=record.cell.task if len(record.scores) == 1 else f"{record.cell.task} ({split})",
@@ -76,52 +74,8 @@ def standings(records: Iterable[RunRecord]) -> list[Standing]:
         for record in records
         for split, score in record.scores.items()
     ]
-    return sorted(found, key=lambda one: (one.name, -one.metrics["accuracy"]["value"], one.record.run_name))
-
-
-def describe(record: RunRecord) -> str:
-    """How a run answers, in a few words."""
-    settings = record.cell.settings
-    rows = record.data.get("train_rows")
-    if record.cell.engine in ("llm", "lora"):
-        shots = f"{settings['shots']}-shot" if settings["shots"] else "zero-shot"
-        adapted = f"LoRA r{record.notes.get('rank', settings.get('rank'))}" + (f" on {rows:,}" if rows else "")
-        calibration = settings.get("calibration", "none")  # runs of before there was any do not name it
-        how = [
-            adapted if record.cell.engine == "lora" else shots,
-            "by letter" if settings.get("choice_by") == "letter" else "",
-            f"{calibration} calibration" if calibration != "none" else "",
-            "written" if settings["answer_by"] == "generation" else "",
-        ]
-        return ", ".join(filter(None, how))
-    trained = "fine-tuned" if record.cell.engine == "encoder" else "trained"
-    return f"{trained} on {rows:,}" if rows else trained
-
-
-def markdown_table(found: Sequence[Standing]) -> str:
-    """A GitHub table; texts cannot break it."""
-    lines = ["| " + " | ".join(COLUMNS) + " |", "|" + " --- |" * 3 + " ---: |" * (len(COLUMNS) - 3)]
-    lines += ["| " + " | ".join(map(escape_markdown, one.cells().values())) + " |" for one in found]
-    return "\n".join(lines) + "\n"
-
-
-def write_table_csv(path: Path, found: Sequence[Standing]) -> None:
-    """Plain numbers, one row per run and split, for a spreadsheet or pandas."""
-    metrics = [f"{name}{part}" for name in METRICS for part in ("", "_low", "_high")]
-    names = ["task", "split_or_task", "engine", "model", "how", *metrics, "p50_ms", "p95_ms", "questions_per_second"]
-    names += ["process_mib", "device_mib", "load_seconds", "train_seconds", "parameters", "disk_bytes"]
-    names += ["rows", "unparsed", "truncated", "device", "precision", "seed", "run_name", "cell_id"]
-    rows: list[list[Any]] = [names]
-    for one in found:
-        record, efficiency = one.record, one.record.efficiency
-        memory = efficiency["memory"]["answer"]
-        values = [one.metrics.get(name, {}).get(part, "") for name in METRICS for part in ("value", "low", "high")]
-        rows.append(
-            [record.cell.task, one.name, record.cell.engine, record.model, one.how, *values]
-            + [efficiency["latency"]["p50_ms"], efficiency["latency"]["p95_ms"]]
-            + [efficiency["throughput"]["questions_per_second"], memory["process_mib"], memory["device_mib"]]
-            + [efficiency[name] for name in ("load_seconds", "train_seconds", "parameters", "disk_bytes")]
-            + [one.score["rows"], one.score["unparsed"], one.score["truncated"]["rows"]]
-            + [efficiency["device"], efficiency["precision"], record.cell.seed, record.run_name, record.cell.id]
-        )
-    write_csv(path, rows)
+    return sorted(
+        found,
+        # Runs on fewer rows stand apart: a place among others is for those who answered the same questions.
+        key=lambda one: (one.name, -one.score["rows"], -one.metrics["accuracy"]["value"], one.record.run_name),
+    )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 
 def percent(metric: Mapping[str, float] | None, *, bounds: bool = False) -> str:
@@ -32,3 +33,69 @@ def duration(seconds: float) -> str:
 def escape_markdown(text: str) -> str:
     """A text that shows as it is in a Markdown table, whatever it holds."""
     return re.sub(r"([\\`*_{}\[\]<>|#~&$])", r"\\\1", " ".join(text.split()))
+
+
+def many(count: float) -> str:
+    """A large count in three figures, as '22.7 M', '1.24 B' or '872'."""
+    for size, unit in ((1e9, " B"), (1e6, " M"), (1e3, " k")):
+        if count >= 0.9995 * size:
+            return f"{_three_figures(count / size)}{unit}"
+    return f"{count:,.0f}"
+
+
+def storage(size: float) -> str:
+    """Bytes in three figures, as '91.2 MB' or '1.24 GB', by powers of a thousand as disks are sold; a dash for none."""
+    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if size >= 0.9995 * unit:
+            return f"{_three_figures(size / unit)} {name}"
+    return f"{size:.0f} B" if size else "-"
+
+
+def money(amount: float | None) -> str:
+    """A price in three figures and never less than its cents: '0.0123', '4.20', '1,234'; a dash where there is none."""
+    if amount is None:
+        return "-"
+    if amount == 0:
+        return "0"
+    if amount >= 1:
+        return f"{amount:,.0f}" if amount >= 999.5 else f"{amount:,.2f}"
+    return f"{amount:.{max(2, 2 - math.floor(math.log10(amount)))}f}"
+
+
+def p_value(value: float) -> str:
+    """A p-value in two figures, as 'p = 0.03', or 'p < 0.0001'."""
+    return "p < 0.0001" if value < 0.0001 else f"p = {value:.2g}"
+
+
+def in_points(fraction: float) -> str:
+    """A margin as a reader says it: '1 point', '0.5 points'."""
+    return f"{100 * fraction:g} point{'' if fraction == 0.01 else 's'}"
+
+
+def points(fraction: float) -> str:
+    """A gap between two accuracies, as '+5.4'."""
+    return f"{100 * fraction:+.1f}"
+
+
+def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, left: int) -> str:
+    """A GitHub table that no text of another's can break.
+
+    Args:
+        columns: the headings, as they are.
+        rows: as many texts each.
+        left: how many of the columns hold texts, of any origin; the others hold our own figures and words, which are
+            not escaped, and stand to the right.
+    """
+    lines = ["| " + " | ".join(columns) + " |", "|" + " --- |" * left + " ---: |" * (len(columns) - left)]
+    lines += ["| " + " | ".join([*map(escape_markdown, row[:left]), *row[left:]]) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _three_figures(value: float) -> str:
+    return f"{value:.{0 if value >= 99.95 else 1 if value >= 9.995 else 2}f}"
+
+
+def shorten(text: str, most: int) -> str:
+    """A text as one line of at most so many characters, with an ellipsis where something was cut."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else line[: most - 1].rstrip() + "…"

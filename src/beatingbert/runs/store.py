@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from beatingbert.errors import DataError, RunExistsError, SettingsError, UsageError
 from beatingbert.runs.record import FORMAT, RunRecord
-from beatingbert.tasks.example import Example
+from beatingbert.tasks.example import Example, Question
 from beatingbert.tasks.prediction import Prediction
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
@@ -101,6 +101,7 @@ class RunFolder:
         self,
         record: RunRecord,
         *,
+        questions: Mapping[str, Sequence[Question]],
         predictions: Mapping[str, Sequence[Prediction]],
         examples: Mapping[str, Sequence[Example]],
         history: Sequence[Mapping[str, float]],
@@ -110,6 +111,7 @@ class RunFolder:
 
         Args:
             record: what happened.
+            questions: split to what was asked.
             predictions: split to its answers.
             examples: split to its examples, to keep the gold label beside each answer; empty in predict mode.
             history: one entry per epoch.
@@ -117,10 +119,9 @@ class RunFolder:
         """
         write_json(self.path / "history.json", list(history))
         gold = {(split, example.question.id): example.label for split, rows in examples.items() for example in rows}
+        write_questions(self.path / "questions.parquet", questions, gold)
         write_predictions(self.path / "predictions.parquet", predictions, gold)
         self._write_prompts(predictions, template)
-        for split, score in record.scores.items():
-            self._write_errors(split, score, predictions[split], gold)
         write_json(self.path / RESULTS, record.to_json())
         return replace(record, folder=self.path)
 
@@ -135,32 +136,6 @@ class RunFolder:
                 for one in answers:
                     row = {"split": split, "id": one.question_id, "prompt": one.prompt}
                     file.write(json.dumps(row, ensure_ascii=False) + "\n")
-
-    def _write_errors(
-        self,
-        split: str,
-        score: Mapping[str, Any],
-        predictions: Sequence[Prediction],
-        gold: Mapping[tuple[str, str], str],
-    ) -> None:
-        folder = self.path / "error_analysis" / split
-        folder.mkdir(parents=True, exist_ok=True)
-        labels = score["confusion_matrix"]["labels"]
-        matrix = [["gold / predicted", *labels, "no label"]]
-        matrix += [[label, *row] for label, row in zip(labels, score["confusion_matrix"]["rows"], strict=True)]
-        write_csv(folder / "confusion_matrix.csv", matrix if labels else [])
-        names = ("precision", "recall", "f1", "support")
-        per_class = [
-            ["label", *names],
-            *([label, *(one[n] for n in names)] for label, one in score["per_class"].items()),
-        ]
-        write_csv(folder / "per_class.csv", per_class if labels else [])
-        wrong: list[list[object]] = [["id", "gold", "predicted", "probability", "reply"]]
-        for one in predictions:
-            if one.label != gold[split, one.question_id]:
-                sure = (one.probabilities or {}).get(one.label or "", "")
-                wrong.append([one.question_id, gold[split, one.question_id], one.label or "", sure, one.reply or ""])
-        write_csv(folder / "errors.csv", wrong)
 
 
 class RunStore:
@@ -255,7 +230,6 @@ def write_predictions(
 ) -> None:
     """One row per answer: split, id, gold, label, probabilities, log_likelihoods, labels_by_rule (JSON), reply, ..."""
     import pyarrow as pa
-    from pyarrow import parquet
 
     rows = [
         {
@@ -273,7 +247,34 @@ def write_predictions(
         for one in answers
     ]
     text = ("split", "id", "gold", "label", "probabilities", "log_likelihoods", "labels_by_rule", "reply")
-    schema = pa.schema([*((name, pa.string()) for name in text), ("lost_tokens", pa.int64())])
+    _write_parquet(path, rows, pa.schema([*((name, pa.string()) for name in text), ("lost_tokens", pa.int64())]))
+
+
+def write_questions(
+    path: Path, questions: Mapping[str, Sequence[Question]], gold: Mapping[tuple[str, str], str]
+) -> None:
+    """One row per question: split, id, fields (name to text, JSON), choices (JSON, null where there are none), gold."""
+    import pyarrow as pa
+
+    rows = [
+        {
+            "split": split,
+            "id": one.id,
+            "fields": json.dumps(dict(one.texts), ensure_ascii=False),
+            "choices": json.dumps(one.choices, ensure_ascii=False) if one.choices else None,
+            "gold": gold.get((split, one.id)),
+        }
+        for split, asked in questions.items()
+        for one in asked
+    ]
+    names = ("split", "id", "fields", "choices", "gold")
+    _write_parquet(path, rows, pa.schema([(name, pa.string()) for name in names]))
+
+
+def _write_parquet(path: Path, rows: Sequence[Mapping[str, Any]], schema: Any) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
     beside = path.with_name(path.name + ".part")
     parquet.write_table(pa.Table.from_pylist(rows, schema=schema), beside)
     beside.replace(path)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from beatingbert import BERTConfig, LLMConfig, RunConfig
-from beatingbert.cli.main import main, parse, script
+from beatingbert.cli.main import main, parse, report_script, script
 from beatingbert.experiments.config import ADAPTER_FLAGS, TRAINING_FLAGS
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "help"
@@ -27,9 +27,10 @@ PAGES: dict[str, Callable[[], int]] = {
     **{
         f"run_{name}": lambda name=name: main(["run", name, "--help"]) for name in "encoder llm linear majority".split()
     },
-    **{name: lambda name=name: main([name, "--help"]) for name in ("show", "report", "demo")},
+    **{name: lambda name=name: main([name, "--help"]) for name in ("show", "diff", "report", "demo")},
     "run_bert.py": lambda: script(BERTConfig, "run_bert.py", ["--help"]),
     "run_llm.py": lambda: script(LLMConfig, "run_llm.py", ["--help"]),
+    "analyze_results.py": lambda: report_script("analyze_results.py", ["--help"]),
 }
 
 EVERY_RUN = "task max_samples max_eval_samples output_dir run_name data_dir seed select_on".split()
@@ -148,6 +149,21 @@ def test_the_scripts_are_doors_onto_these_configs(
         exec(compile(source, name, "exec"), {"__name__": "__main__"})
     assert stopped.value.code == 0
     assert asked == [(config_type, name)]
+
+
+def test_the_script_that_writes_the_report_is_a_door_onto_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def remember(*, prog: str) -> int:
+        asked.append(prog)
+        return 0
+
+    monkeypatch.setattr("beatingbert.cli.main.report_script", remember)
+    source = (SCRIPTS / "analyze_results.py").read_text(encoding="utf-8")
+    with pytest.raises(SystemExit) as stopped:
+        exec(compile(source, "analyze_results.py", "exec"), {"__name__": "__main__"})
+    assert stopped.value.code == 0
+    assert asked == ["analyze_results.py"]
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -1,4 +1,5 @@
 import csv
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -6,8 +7,9 @@ import pytest
 
 from beatingbert import LinearConfig, MajorityConfig, RunConfig, run
 from beatingbert.cli import main as command
+from beatingbert.cli import report as command_report
 from beatingbert.cli.console import live
-from beatingbert.cli.main import main
+from beatingbert.cli.main import main, report_script
 from beatingbert.cli.run import print_leaderboard
 from beatingbert.report.leaderboard import standings
 from beatingbert.runs.store import RunStore, write_json
@@ -31,23 +33,37 @@ def test_a_folder_without_runs_is_misuse(capsys: pytest.CaptureFixture[str]) -> 
     assert "no finished run with scores under 'results'" in capsys.readouterr().err
 
 
-def test_all_runs_are_shown(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_runs_are_shown_and_the_files_are_named(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report"]) == 0
-    out = capsys.readouterr().out
+    out = " ".join(capsys.readouterr().out.split())
     assert "majority" in out
     assert "linear" in out
-    assert not list(runs.glob("leaderboard.*"))
+    assert "prices: the price file that beatingbert ships" in out
+    assert "written to results/analysis/: all_results.csv" in out
+    assert (runs / "analysis" / "performance_table.md").exists()
 
 
-def test_the_leaderboard_is_written_as_markdown_and_csv(
-    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_every_flag_reaches_the_report(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert main(["report", "--results-dir", str(runs), "--output_dir", str(tmp_path / "new" / "folder")]) == 0
-    markdown = (tmp_path / "new" / "folder" / "leaderboard.md").read_text(encoding="utf-8")
-    assert len(markdown.splitlines()) == 4
-    with (tmp_path / "new" / "folder" / "leaderboard.csv").open(encoding="utf-8", newline="") as file:
+    asked: list[tuple[object, ...]] = []
+    write = command_report.analyse
+
+    def remember(*places: Path, progress: object, **flags: object) -> object:
+        asked.append((*places, flags))
+        return write(*places, **flags)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(command_report, "analyse", remember)
+    prices = tmp_path / "p.toml"
+    prices.write_text("", encoding="utf-8")
+    flags = ["--results-dir", "results", "--output_dir", "new/folder", "--format", "csv", "--margin", "0.02"]
+    for door in (lambda rest: main(["report", *rest]), lambda rest: report_script("analyze_results.py", rest)):
+        assert door([*flags, "--prices", str(prices)]) == 0
+    expected = (Path("results"), Path("new/folder"), {"formats": "csv", "margin": 0.02, "prices": prices})
+    assert asked == [expected, expected]
+    with Path("new/folder/all_results.csv").open(encoding="utf-8", newline="") as file:
         assert {row["run_name"] for row in csv.DictReader(file)} == {"first", "second"}
-    assert "written:" in capsys.readouterr().out
+    assert not list(Path("new/folder").glob("*.md"))
 
 
 def test_a_file_in_the_place_of_the_output_folder_is_misuse(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -56,10 +72,31 @@ def test_a_file_in_the_place_of_the_output_folder_is_misuse(runs: Path, capsys: 
     assert "'file'" in capsys.readouterr().err
 
 
-def test_a_damaged_record_is_named(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_record_is_named_and_the_others_are_shown(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (runs / "first" / "results.json").write_text("{", encoding="utf-8")
-    assert main(["report"]) == 2
-    assert "results/first/results.json" in capsys.readouterr().err
+    assert main(["report"]) == 0
+    out = capsys.readouterr().out
+    assert "skipped first/results.json: damaged" in out
+    assert "linear" in out
+
+
+def test_the_verdict_on_llms_and_encoders_is_told(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, engine in (("first", "llm"), ("second", "encoder")):
+        path = runs / name / "results.json"
+        data = json.loads(path.read_text(encoding="utf-8"))
+        data["cell"] |= {"engine": engine, "settings": {"shots": 0, "answer_by": "likelihood"}}
+        path.write_text(json.dumps(data), encoding="utf-8")
+    assert main(["report"]) == 0
+    assert "No difference can be claimed between" in capsys.readouterr().out
+
+
+def test_of_very_many_runs_the_best_of_each_task_are_shown(
+    runs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command_report, "MOST_SHOWN", 1)
+    monkeypatch.setattr(command_report, "BEST", 1)
+    assert main(["report"]) == 0
+    assert "the best 1 of each task; 1 more are in performance_table.md" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("model", ["my[bold]model[/bold]", "[red]", "[/]", "a:smile:b", "tail\\", "[link=http://x]y"])

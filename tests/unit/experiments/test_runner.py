@@ -11,9 +11,15 @@ from watchful import WatchfulEngine
 
 from beatingbert import BERTConfig, LinearConfig, LLMConfig, MajorityConfig, RunConfig, RunRecord, run
 from beatingbert.errors import DataError, RunExistsError, SettingsError, TooFewExamplesError
+from beatingbert.report.errors import analysis
 from beatingbert.tasks.example import Question
 
 Rows = list[dict[str, Any]]
+
+TABLES = (
+    *("by_label", "by_length", "by_truncation", "confusion_matrix", "confusion_matrix_normalized"),
+    *("errors", "per_class", "reliability", "top_errors"),
+)
 
 
 def answers_of(record: RunRecord) -> Rows:
@@ -34,9 +40,23 @@ def record(request: pytest.FixtureRequest, data_dir: Path) -> RunRecord:
 def test_a_run_leaves_the_folder_that_the_design_promises(record: RunRecord) -> None:
     assert record.folder == Path("results") / record.run_name
     assert {path.relative_to(record.folder).as_posix() for path in record.folder.rglob("*") if path.is_file()} == {
-        *("config.json", "results.json", "history.json", "predictions.parquet", "log.txt"),
-        *(f"error_analysis/validation/{name}.csv" for name in ("confusion_matrix", "errors", "per_class")),
+        *("config.json", "results.json", "history.json", "predictions.parquet", "questions.parquet", "log.txt"),
+        "error_analysis/analysis.json",
+        *(f"error_analysis/validation/{name}.csv" for name in TABLES),
     }
+
+
+def test_an_error_analysis_that_fails_is_logged_and_the_run_is_kept(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(folder: Path) -> None:
+        raise DataError("no room")
+
+    monkeypatch.setattr(analysis, "analyse_errors", fails)
+    record = run(MajorityConfig(task="sst2", data_dir=data_dir))
+    assert (record.folder / "results.json").is_file()
+    assert not (record.folder / "error.txt").exists()
+    assert "no room" in (record.folder / "log.txt").read_text(encoding="utf-8")
 
 
 def test_the_results_hold_every_metric_with_its_interval(record: RunRecord) -> None:
@@ -158,6 +178,9 @@ def test_predict_mode_answers_the_unlabelled_split_and_scores_nothing(
     rows = answers_of(record)
     assert [row["id"] for row in rows] == [str(at) for at in range(2000, 2006)]
     assert {row["gold"] for row in rows} == {None}
+    assert [one["id"] for one in parquet.read_table(record.folder / "questions.parquet").to_pylist()] == [
+        row["id"] for row in rows
+    ]
     assert not (record.folder / "error_analysis").exists()
     assert watched.seen["train"] == []
 

@@ -1,4 +1,4 @@
-"""Finished runs on disk, made from which of ten questions each got right; no engine and no data."""
+"""Finished runs on disk under one folder, made from which of ten questions each got right; no engine and no data."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from beatingbert.runs.cell import Cell
 from beatingbert.runs.record import RunRecord
-from beatingbert.runs.store import write_predictions
+from beatingbert.runs.store import write_json, write_predictions
 from beatingbert.scoring.scorecard import score
 from beatingbert.tasks.example import Example, Question
 from beatingbert.tasks.prediction import Prediction
@@ -20,7 +20,15 @@ MakeRun = Callable[..., RunRecord]
 
 
 @pytest.fixture
-def make_run(tmp_path: Path) -> MakeRun:
+def runs_dir(tmp_path: Path) -> Path:
+    """The folder in which `make_run` leaves its runs."""
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def make_run(runs_dir: Path) -> MakeRun:
     """make_run("a", [True, False]) is a run named a that got the first of two questions right."""
 
     def make(run_name: str, right: Sequence[bool], **about: Any) -> RunRecord:
@@ -30,7 +38,7 @@ def make_run(tmp_path: Path) -> MakeRun:
             Prediction(question_id=one.question.id, label=LABELS[(at + 1 - good) % 2])
             for at, (one, good) in enumerate(zip(examples, right, strict=True))
         ]
-        folder = tmp_path / run_name
+        folder = runs_dir / run_name
         folder.mkdir()
         gold = {} if unlabelled else {("validation", one.question.id): one.label for one in examples}
         write_predictions(folder / "predictions.parquet", {"validation": predictions}, gold)
@@ -39,7 +47,7 @@ def make_run(tmp_path: Path) -> MakeRun:
             "engine": "encoder",
             "engine_version": 1,
             "mode": "evaluate",
-            "settings": {},
+            "settings": {"checkpoint": about.get("model", run_name)},
             "train_size": None,
             "eval_size": None,
             "seed": 99,
@@ -67,6 +75,8 @@ def make_run(tmp_path: Path) -> MakeRun:
             **dict.fromkeys(("started_at", "finished_at"), "2026-01-01T12:00:00+01:00"),
             "folder": folder,
         }
-        return RunRecord(**{**record, **about})
+        made = RunRecord(**{**record, **about})
+        write_json(folder / "results.json", made.to_json())
+        return made
 
     return make

@@ -70,6 +70,7 @@ def record(cell: Cell, examples: list[Example], predictions: list[Prediction]) -
 def outcome(examples: list[Example], predictions: list[Prediction]) -> dict[str, Any]:
     """What `RunFolder.finish` is told besides the record."""
     return {
+        "questions": {"validation": [one.question for one in examples]},
         "predictions": {"validation": predictions},
         "examples": {"validation": examples},
         "history": [{"epoch": 1.0, "loss": 0.5}],

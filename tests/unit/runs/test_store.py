@@ -11,6 +11,7 @@ from beatingbert.errors import BeatingBertError, DataError, RunExistsError, Sett
 from beatingbert.runs import store
 from beatingbert.runs.record import RunRecord
 from beatingbert.runs.store import RunFolder, RunStore, is_being_worked_in, write_csv, write_json
+from beatingbert.tasks.example import Question
 
 Outcome = dict[str, Any]
 
@@ -33,9 +34,8 @@ def finished(tmp_path: Path, record: RunRecord, outcome: Outcome) -> RunRecord:
 
 def test_a_finished_run_holds_everything(finished: RunRecord) -> None:
     assert set(files_in(finished.folder)) == {
-        *("config.json", "history.json", "log.txt", "predictions.parquet", "results.json"),
+        *("config.json", "history.json", "log.txt", "predictions.parquet", "questions.parquet", "results.json"),
         *("prompts/template.txt", "prompts/prompts.jsonl"),
-        *(f"error_analysis/validation/{name}.csv" for name in ("confusion_matrix", "errors", "per_class")),
     }
 
 
@@ -86,12 +86,12 @@ def test_the_results_are_written_last(
     monkeypatch.setattr(Path, "replace", noted)
     with RunStore(tmp_path).folder("a_run") as folder:
         folder.finish(record, **outcome)
-    assert {"predictions.parquet", "history.json", "error_analysis/validation/errors.csv"} < set(written)
+    assert {"predictions.parquet", "questions.parquet", "history.json", "prompts/prompts.jsonl"} < set(written)
     assert "results.json.part" in written
     assert "results.json" not in written
 
 
-@pytest.mark.parametrize("step", ["write_predictions", "write_csv"])
+@pytest.mark.parametrize("step", ["write_predictions", "write_questions"])
 def test_a_run_killed_while_it_is_written_is_no_result(
     tmp_path: Path, record: RunRecord, outcome: Outcome, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -270,22 +270,16 @@ def test_without_a_template_there_are_no_prompts(tmp_path: Path, record: RunReco
     assert not (tmp_path / "a_run" / "prompts").exists()
 
 
-def test_the_errors_are_exactly_the_wrong_ones(finished: RunRecord) -> None:
-    rows = read_csv(finished.folder / "error_analysis" / "validation" / "errors.csv")
-    assert rows == [
-        ["id", "gold", "predicted", "probability", "reply"],
-        ["q1", "positive", "negative", "", "'=1+1"],
-        ["q2", "positive", "", "", 'naïve 😀\nzwei Zeilen, "quoted"'],
-    ]
-
-
-def test_the_confusion_matrix_counts_what_named_no_label_apart(finished: RunRecord) -> None:
-    rows = read_csv(finished.folder / "error_analysis" / "validation" / "confusion_matrix.csv")
-    assert rows == [
-        ["gold / predicted", "negative", "positive", "no label"],
-        ["negative", "2", "0", "0"],
-        ["positive", "1", "0", "1"],
-    ]
+def test_questions_come_back_with_texts_choices_and_gold(tmp_path: Path) -> None:
+    texts = {"premise": 'naïve 😀\nzwei Zeilen, "quoted"', "hypothesis": "=1+1"}
+    asked = {"dev": [Question("a", texts), Question("b", {"question": "Which?"}, ("this", "thät"))]}
+    store.write_questions(tmp_path / "q.parquet", asked, {("dev", "a"): "neutral"})
+    first, second = parquet.read_table(tmp_path / "q.parquet").to_pylist()
+    assert (first["split"], first["id"], first["gold"], first["choices"]) == ("dev", "a", "neutral", None)
+    assert json.loads(first["fields"]) == texts
+    assert list(json.loads(first["fields"])) == ["premise", "hypothesis"]
+    assert json.loads(second["choices"]) == ["this", "thät"]
+    assert second["gold"] is None
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])

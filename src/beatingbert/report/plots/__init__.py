@@ -1,0 +1,1 @@
+"""How does it look? Pictures as PNG and SVG, at the size at which a paper prints them."""
