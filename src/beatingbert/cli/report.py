@@ -11,7 +11,8 @@ from rich.markup import escape
 from beatingbert.cli.console import live, out
 from beatingbert.cli.run import print_leaderboard
 from beatingbert.report.analysis import Format, Written, analyse, describe_skipped
-from beatingbert.report.leaderboard import Standing, standings
+from beatingbert.report.leaderboard import Standing, standings_of
+from beatingbert.report.scattered import describe_scattered
 from beatingbert.report.significance import group_sentence, overall_sentence
 
 MOST_SHOWN = 60
@@ -27,7 +28,7 @@ class Report:
         output_dir: Where the files go. Default: analysis/ in the results folder.
         format: What to write: tables (Markdown), plots, csv (with Parquet), html, or all.
         margin: Difference of accuracies that does not matter, as a fraction: 0.01 is one point.
-        prices: Your own price file (TOML) for the cost of a million answers. Default: list prices.
+        prices: Your own price file (TOML) for the cost of a million answers. Default: examples.
     """
 
     results_dir: Path = Path("results")
@@ -53,7 +54,7 @@ class Report:
 
 def _tell(written: Written) -> None:
     findings = written.findings
-    found = standings(findings.frame.records)
+    found = standings_of(findings.frame)
     shown = found if len(found) <= MOST_SHOWN else _best_of_each(found)
     print_leaderboard(shown)
     if len(shown) < len(found):
@@ -70,6 +71,14 @@ def _tell(written: Written) -> None:
         out.print(f"[bold]Over all: {escape(together)}[/bold]")
     for line in describe_skipped(findings.frame):
         out.print(f"skipped {escape(line)}")
+    for line in describe_scattered(findings.frame.groups):
+        out.print(f"note: {escape(line)}")
+    for line in written.arrears.failed:
+        out.print(f"no error analysis of {escape(line)}")
+    if written.arrears.undrawn:
+        out.print(
+            f"{written.arrears.undrawn:,} more runs lack pictures of their own; the next report goes on with them"
+        )
     out.print(f"prices: {escape(findings.prices.source)}")
     out.print(f"written to {escape(str(written.folder))}/: {escape(', '.join(_names(written)))}")
 

@@ -38,7 +38,7 @@ def test_all_runs_are_shown_and_the_files_are_named(runs: Path, capsys: pytest.C
     out = " ".join(capsys.readouterr().out.split())
     assert "majority" in out
     assert "linear" in out
-    assert "prices: the price file that beatingbert ships" in out
+    assert "prices: examples in round figures" in out
     assert "written to results/analysis/: all_results.csv" in out
     assert (runs / "analysis" / "performance_table.md").exists()
 
