@@ -18,7 +18,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from beatingbert.errors import MisalignedError, TooFewExamplesError
+from beatingbert.errors import DataError, MisalignedError, TooFewExamplesError
 from beatingbert.report.contenders import Contender
 from beatingbert.report.frame import Frame, Group
 from beatingbert.report.questions import read_questions
@@ -211,7 +211,10 @@ def write_all_wrong(path: Path, found: Sequence[tuple[Group, Overlap]]) -> None:
 def _texts_of(group: Group) -> dict[str, str]:
     """Id to the question's text, from the first run that kept its questions."""
     for contender in group.contenders:
-        kept = read_questions(contender.records[0].folder, group.split)
+        try:
+            kept = read_questions(contender.records[0].folder, group.split)
+        except DataError:  # another run has the same texts, and without any the table still has the ids
+            continue
         if kept:
             return {name: asked.text for name, asked in kept.items()}
     return {}
