@@ -1,7 +1,7 @@
 """How long the report takes on many runs, and how much memory: `python benchmarks/analysis.py --runs 1000 --rows 1000`.
 
 The runs are made up, in a folder that is removed again: all on the same rows, which is the hardest case, since then all
-of them meet. Everything the report is made of is as a real run leaves it.
+of them meet. They lie as a real run leaves them, but for their own error analyses: the first report makes those.
 """
 
 from __future__ import annotations
@@ -32,14 +32,20 @@ def make_runs(folder: Path, *, runs: int, rows: int, seeds: int = 1, seed: int =
         seeds: runs of a contender.
         seed: of the answers.
     """
-    from beatingbert.runs.store import write_json, write_predictions
+    from beatingbert.runs.store import write_json, write_predictions, write_questions
     from beatingbert.scoring.scorecard import score
     from beatingbert.tasks.example import Example, Question
     from beatingbert.tasks.prediction import Prediction
 
     generator = np.random.default_rng(seed)
     gold = generator.integers(0, 2, rows)
-    examples = [Example(Question(f"q{at}", {}), LABELS[code]) for at, code in enumerate(gold)]
+    words = np.array(["a", "film", "of", "great", "dull", "warmth", "plot", "and", "never", "quite", "comes", "alive"])
+    texts = [" ".join(words[generator.integers(0, len(words), count)]) for count in generator.integers(5, 40, rows)]
+    examples = [
+        Example(Question(f"q{at}", {"sentence": text}), LABELS[code])
+        for at, (text, code) in enumerate(zip(texts, gold, strict=True))
+    ]
+    questions = [one.question for one in examples]
     truth = {("validation", one.question.id): one.label for one in examples}
     hard = generator.random(rows)
     skill = 0.0
@@ -59,9 +65,22 @@ def make_runs(folder: Path, *, runs: int, rows: int, seeds: int = 1, seed: int =
         ]
         run = folder / f"run{number:05d}"
         run.mkdir(parents=True)
+        write_questions(run / "questions.parquet", {"validation": questions}, truth)
         write_predictions(run / "predictions.parquet", {"validation": answers}, truth)
+        if ENGINES[number // seeds % len(ENGINES)] in ("llm", "lora"):
+            _write_prompts(run / "prompts", questions)
         card = score(examples, answers, LABELS, draws=20).to_json()
         write_json(run / "results.json", _record(number, card, rows, seeds))
+
+
+def _write_prompts(folder: Path, questions: Sequence[Any]) -> None:
+    folder.mkdir()
+    lines = [
+        json.dumps({"split": "validation", "id": one.id, "prompt": f"Review: {one.texts['sentence']}\nSentiment:"})
+        + "\n"
+        for one in questions
+    ]
+    (folder / "prompts.jsonl").write_text("".join(lines), encoding="utf-8")
 
 
 def _record(number: int, card: dict[str, Any], rows: int, seeds: int) -> dict[str, Any]:
@@ -133,7 +152,7 @@ def _analyse(folder: Path, formats: Any) -> dict[str, Any]:
     from beatingbert.report.analysis import analyse
 
     phases: dict[str, float] = {}
-    started = time.perf_counter()
+    started, worked = time.perf_counter(), time.process_time()
 
     def clock(phase: str, done: int, total: int) -> None:
         phases[phase] = round(time.perf_counter() - started, 2)
@@ -143,6 +162,7 @@ def _analyse(folder: Path, formats: Any) -> dict[str, Any]:
     return {
         "runs": len(written.findings.frame.records),
         "seconds": round(time.perf_counter() - started, 2),
+        "processor_seconds": round(time.process_time() - worked, 2),
         "seconds_until_end_of": phases,
         "peak_mib": _peak_mib(),
         "written_mib": round(size / 2**20, 1),

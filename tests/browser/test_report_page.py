@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from beatingbert.report.page.data import Estimate, PageData
 from beatingbert.report.page.render import write_page
-from tiny_pages import SCRIPT, hostile_page, small_page
+from tiny_pages import SCRIPT, hostile_page, row, small_page
 
 CHROMIUM = shutil.which("chromium")
 HOSTILE = f"{SCRIPT}<b>&lt;i&gt;</b>"  # plotly would read the latter as bold, and as what it is not
@@ -69,6 +71,15 @@ def open_page(browser: Any, path: Path, **about: Any) -> Iterator[Opened]:
     opened.page.goto(path.as_uri())
     yield opened
     context.close()
+
+
+def wait_until(page: Any, expression: str) -> None:
+    """Playwright's own way to wait makes a function of a string again and again, which the page's policy forbids."""
+    for _ in range(PATIENCE // 100):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(100)
+    pytest.fail(f"never true: {expression}")
 
 
 @pytest.fixture
@@ -142,6 +153,32 @@ def test_the_plot_changes_with_what_is_asked(opened: Opened) -> None:
     assert opened.complaints == []
 
 
+def crowded_page() -> PageData:
+    """Eight points of which six lie on each other, two of them on another machine."""
+    near = {"how": "a prompt with many words", "accuracy": Estimate(0.7, 0.6, 0.8), "p50_ms": 50.0}
+    rows = [row(f"model-{at}", **{**near, "machine": "AAABBA"[at]}) for at in range(6)]
+    return replace(small_page(), rows=(row(), row("slow", p50_ms=900.0), *rows), curves=())
+
+
+def test_no_name_lies_on_another_and_no_two_machines_are_drawn_together(browser: Any, tmp_path: Path) -> None:
+    write_page(tmp_path / "crowded.html", crowded_page())
+    for opened in open_page(browser, tmp_path / "crowded.html", viewport={"width": 1300, "height": 900}):
+        page = opened.page
+        assert page.locator("#plot .scatterlayer .point").count() == 6
+        boxes = [one.bounding_box() for one in page.locator("#plot .textpoint text").all() if one.text_content()]
+        assert 3 <= len(boxes) <= 6
+        for one, two in combinations(boxes, 2):
+            apart = one["x"] + one["width"] <= two["x"] or two["x"] + two["width"] <= one["x"]
+            assert apart or one["y"] + one["height"] <= two["y"] or two["y"] + two["height"] <= one["y"]
+        assert page.locator("#machine option").all_inner_texts() == ["A (6)", "B (2)"]
+        page.select_option("#machine", "B")
+        assert page.locator("#plot .scatterlayer .point").count() == 2
+        page.select_option("#across", "price")
+        assert page.locator("#plot .scatterlayer .point").count() == 8
+        assert not page.locator("#machine").is_visible()
+        assert opened.complaints == []
+
+
 def test_no_button_of_the_plot_sends_it_anywhere(opened: Opened) -> None:
     titles = opened.page.evaluate("[...document.querySelectorAll('.modebar-btn')].map((one) => one.dataset.title)")
     assert len(titles) == 12
@@ -190,9 +227,15 @@ def test_other_runs_can_be_picked_and_texts_be_searched(opened: Opened) -> None:
 def test_keys_go_from_row_to_row(opened: Opened) -> None:
     page = opened.page
     page.locator("#list button").first.focus()
-    for key, row in (("j", "2 of 3"), ("ArrowDown", "3 of 3"), ("j", "3 of 3"), ("k", "2 of 3"), ("ArrowUp", "1 of 3")):
+    for key, place in (
+        ("j", "2 of 3"),
+        ("ArrowDown", "3 of 3"),
+        ("j", "3 of 3"),
+        ("k", "2 of 3"),
+        ("ArrowUp", "1 of 3"),
+    ):
         page.keyboard.press(key)
-        assert row in page.inner_text("#detail .where")
+        assert place in page.inner_text("#detail .where")
     page.locator("#find-text").focus()
     page.keyboard.press("j")
     assert page.input_value("#find-text") == "j"
@@ -232,7 +275,7 @@ def test_it_is_printed_dark_on_white_whatever_the_screen(browser: Any, folder: P
         label = "getComputedStyle(document.querySelector('#plot .xtitle')).fill"
         assert opened.page.evaluate(label) == "rgb(230, 233, 238)"
         opened.page.emulate_media(media="print")
-        opened.page.wait_for_function(f"{label} === 'rgb(0, 0, 0)'")
+        wait_until(opened.page, f"{label} === 'rgb(0, 0, 0)'")
         assert not opened.page.locator("#filters").is_visible()
         assert opened.page.evaluate("document.documentElement.scrollWidth") == 794
 

@@ -11,11 +11,14 @@ from rich.markup import escape
 from beatingbert.cli.console import live, out
 from beatingbert.cli.run import print_leaderboard
 from beatingbert.report.analysis import Format, Written, analyse, describe_skipped
-from beatingbert.report.leaderboard import Standing, standings
+from beatingbert.report.frame import titles_of
+from beatingbert.report.leaderboard import Standing, standings_of
+from beatingbert.report.scattered import describe_scattered
 from beatingbert.report.significance import group_sentence, overall_sentence
 
 MOST_SHOWN = 60
 BEST = 20
+MOST_FAILED = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +30,7 @@ class Report:
         output_dir: Where the files go. Default: analysis/ in the results folder.
         format: What to write: tables (Markdown), plots, csv (with Parquet), html, or all.
         margin: Difference of accuracies that does not matter, as a fraction: 0.01 is one point.
-        prices: Your own price file (TOML) for the cost of a million answers. Default: list prices.
+        prices: Your own price file (TOML) for the cost of a million answers. Default: examples.
     """
 
     results_dir: Path = Path("results")
@@ -53,23 +56,32 @@ class Report:
 
 def _tell(written: Written) -> None:
     findings = written.findings
-    found = standings(findings.frame.records)
+    found = standings_of(findings.frame)
     shown = found if len(found) <= MOST_SHOWN else _best_of_each(found)
     print_leaderboard(shown)
     if len(shown) < len(found):
         out.print(f"the best {BEST} of each task; {len(found) - len(shown):,} more are in performance_table.md")
     out.print()
     several = len(findings.contests) > 1
-    for contest in findings.contests:
+    for contest, title in zip(findings.contests, titles_of(findings.frame.groups), strict=True):
         told = group_sentence(contest)
         if told:
-            title = f"{contest.group.title}, {contest.group.rows:,} rows: " if several else ""
-            out.print(f"[bold]{escape(title + told)}[/bold]")
+            place = f"{title}, {contest.group.rows:,} rows: " if several else ""
+            out.print(f"[bold]{escape(place + told)}[/bold]")
     together = overall_sentence(findings.contests)
     if together:
         out.print(f"[bold]Over all: {escape(together)}[/bold]")
     for line in describe_skipped(findings.frame):
         out.print(f"skipped {escape(line)}")
+    for line in describe_scattered(findings.frame.groups):
+        out.print(f"note: {escape(line)}")
+    failed, undrawn = written.arrears.failed, written.arrears.undrawn
+    for line in failed[:MOST_FAILED]:
+        out.print(f"no error analysis of {escape(line)}")
+    if len(failed) > MOST_FAILED:
+        out.print(f"no error analysis of {len(failed) - MOST_FAILED:,} more runs")
+    if undrawn:
+        out.print(f"runs without pictures of their own: {undrawn:,}; the next report goes on with them")
     out.print(f"prices: {escape(findings.prices.source)}")
     out.print(f"written to {escape(str(written.folder))}/: {escape(', '.join(_names(written)))}")
 

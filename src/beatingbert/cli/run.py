@@ -34,6 +34,11 @@ def run_and_tell(config: RunConfig) -> int:
     for split, used in record.data["splits"].items():
         if isinstance(used, dict) and used.get("partial"):
             out.print(f"note: only a part of split {escape(split)} was found ({used['labelled']:,} rows)")
+    if record.scores:
+        # Here and not in `run`: half a second does not matter after one run, and would after each of a suite.
+        from beatingbert.report.plots.of_run import ensure_drawn
+
+        ensure_drawn(record.folder)
     out.print(f"run: {escape(str(record.folder))}")
     return 0
 

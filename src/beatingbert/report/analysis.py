@@ -122,7 +122,8 @@ def _write_tables(findings: Findings, folder: Path) -> None:
     text = performance_table(fields, marks(findings.contests), LEGEND) + _skipped(findings.frame)
     (folder / "performance_table.md").write_text(text, encoding="utf-8")
     (folder / "efficiency_table.md").write_text(efficiency_table(fields, findings.prices), encoding="utf-8")
-    (folder / "significance.md").write_text(significance_page(findings.contests), encoding="utf-8")
+    claims = significance_page(findings.contests, [overlap for _, overlap in findings.overlaps])
+    (folder / "significance.md").write_text(claims, encoding="utf-8")
 
 
 def _write_csv(findings: Findings, folder: Path) -> None:

@@ -6,7 +6,7 @@ Runs are only ever paired within a `Group`. Nothing here knows how a number is s
 from __future__ import annotations
 
 import json
-from collections import OrderedDict, defaultdict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -117,6 +117,19 @@ class Frame:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(key)
         return self._kept[key]
+
+
+def titles_of(groups: Sequence[Group]) -> list[str]:
+    """One title per group; those of different rows of one task carry the first figures of their fingerprint."""
+    named = Counter(group.title for group in groups)
+    marked = Counter((group.title, group.fingerprint[:4]) for group in groups)
+    titles = []
+    for group in groups:
+        marks = [group.fingerprint[:4]] if named[group.title] > 1 else []
+        if marked[group.title, group.fingerprint[:4]] > 1:
+            marks = [group.fingerprint, group.revision[:12]]
+        titles.append(f"{group.title} [{' '.join(marks)}]" if marks else group.title)
+    return titles
 
 
 def read_frame(root: Path, *, progress: Progress = silent) -> Frame:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from beatingbert.report.contenders import describe
+from beatingbert.report.frame import Frame, titles_of
 from beatingbert.report.text import duration, figure, percent
 from beatingbert.runs.record import RunRecord
 
@@ -63,16 +64,33 @@ class Standing:
 
 def standings(records: Iterable[RunRecord]) -> list[Standing]:
     """Every scored run, by task and split, then by the number of rows it answered, the most accurate first."""
+    return _ranked(
+        (record, split, record.cell.task if len(record.scores) == 1 else f"{record.cell.task} ({split})")
+        for record in records
+        for split in record.scores
+    )
+
+
+def standings_of(frame: Frame) -> list[Standing]:
+    """The same, with runs that answered different rows of a task under different names."""
+    return _ranked(
+        (record, group.split, title)
+        for group, title in zip(frame.groups, titles_of(frame.groups), strict=True)
+        for contender in group.contenders
+        for record in (*contender.records, *contender.repeats)
+    )
+
+
+def _ranked(runs: Iterable[tuple[RunRecord, str, str]]) -> list[Standing]:
     found = [
         Standing(
-            name=record.cell.task if len(record.scores) == 1 else f"{record.cell.task} ({split})",
+            name=name,
             how=describe(record),
-            metrics=score["metrics"],
+            metrics=record.scores[split]["metrics"],
             record=record,
-            score=score,
+            score=record.scores[split],
         )
-        for record in records
-        for split, score in record.scores.items()
+        for record, split, name in runs
     ]
     return sorted(
         found,

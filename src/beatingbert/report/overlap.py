@@ -18,7 +18,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from beatingbert.errors import MisalignedError, TooFewExamplesError
+from beatingbert.errors import DataError, MisalignedError, TooFewExamplesError
 from beatingbert.report.contenders import Contender
 from beatingbert.report.frame import Frame, Group
 from beatingbert.report.questions import read_questions
@@ -160,9 +160,16 @@ def overlap_of(frame: Frame, group: Group, contenders: Sequence[Contender] | Non
     return overlap_errors([one.name for one in chosen], group.ids.tolist(), right, answers)
 
 
+WHERE = ("task", "split", "rows", "rows_fingerprint")
+
+
+def _where(group: Group) -> tuple[object, ...]:
+    return group.task, group.split, group.rows, group.fingerprint
+
+
 def write_error_overlap(path: Path, found: Sequence[tuple[Group, Overlap]]) -> None:
     """One line per pair of a group's most accurate contenders; a number that does not exist is blank."""
-    names = ("task", "split", "rows", "first", "second", "first_wrong", "second_wrong", "both_wrong")
+    names = (*WHERE, "first", "second", "first_wrong", "second_wrong", "both_wrong")
     lines: list[tuple[object, ...]] = [(*names, "jaccard", "kappa")]
     for group, one in found:
         wrong, both = one.wrong.tolist(), one.both_wrong.tolist()
@@ -171,40 +178,43 @@ def write_error_overlap(path: Path, found: Sequence[tuple[Group, Overlap]]) -> N
         for at, to in combinations(best, 2):
             numbers = (value if value == value else "" for value in (jaccard[at][to], kappa[at][to]))
             pair = (one.names[at], one.names[to], wrong[at], wrong[to], both[at][to])
-            lines.append((group.task, group.split, one.rows, *pair, *numbers))
+            lines.append((*_where(group), *pair, *numbers))
     _write(path, lines)
 
 
 def write_alone(path: Path, found: Sequence[tuple[Group, Overlap]]) -> None:
     """One line per contender: its errors, and how many rows it alone gets right or wrong, with the first twenty ids."""
     names = ("alone_right", "alone_wrong", "alone_right_ids", "alone_wrong_ids")
-    lines: list[tuple[object, ...]] = [("task", "split", "rows", "contender", "wrong", *names)]
+    lines: list[tuple[object, ...]] = [(*WHERE, "contender", "wrong", *names)]
     for group, one in found:
         for at, name in enumerate(one.names):
             right, wrong = one.alone_right[at], one.alone_wrong[at]
             shown = (" ".join(right[:IDS_SHOWN]), " ".join(wrong[:IDS_SHOWN]))
             errors = int(one.wrong[at])
-            lines.append((group.task, group.split, one.rows, name, errors, len(right), len(wrong), *shown))
+            lines.append((*_where(group), name, errors, len(right), len(wrong), *shown))
     _write(path, lines)
 
 
 def write_all_wrong(path: Path, found: Sequence[tuple[Group, Overlap]]) -> None:
     """One line per row that nobody gets right, with its text where the runs have kept their questions."""
-    lines: list[tuple[object, ...]] = [("task", "split", "id", "gold", "wrong", "text")]
+    lines: list[tuple[object, ...]] = [(*WHERE, "id", "gold", "judges", "text")]
     for group, one in found:
         if not one.all_wrong:
             continue
         gold = dict(zip(group.ids.tolist(), group.gold.tolist(), strict=True))
         texts = _texts_of(group)
         judges = int(one.judges.sum())
-        lines += [(group.task, group.split, name, gold[name], judges, texts.get(name, "")) for name in one.all_wrong]
+        lines += [(*_where(group), name, gold[name], judges, texts.get(name, "")) for name in one.all_wrong]
     _write(path, lines)
 
 
 def _texts_of(group: Group) -> dict[str, str]:
     """Id to the question's text, from the first run that kept its questions."""
     for contender in group.contenders:
-        kept = read_questions(contender.records[0].folder, group.split)
+        try:
+            kept = read_questions(contender.records[0].folder, group.split)
+        except DataError:  # another run has the same texts, and without any the table still has the ids
+            continue
         if kept:
             return {name: asked.text for name, asked in kept.items()}
     return {}

@@ -18,7 +18,7 @@ from beatingbert.errors import DataError
 from beatingbert.report.machines import cores_of, gpus_of, uses_gpu
 from beatingbert.runs.record import RunRecord
 
-SHIPPED = "the price file that beatingbert ships (list prices, mid 2026)"
+SHIPPED = "examples in round figures, none of them looked up; give your own with --prices FILE"
 ENTRIES: dict[str, dict[str, type]] = {
     "cpu": {"per_core_hour": float},
     "gpu": {"name": str, "per_gpu_hour": float},
@@ -101,7 +101,7 @@ class Prices:
 
 
 def read_prices(path: Path | None = None) -> Prices:
-    """The user's price file, or the one that is shipped.
+    """The user's price file, or the shipped one, whose prices are examples.
 
     Raises:
         DataError: the file cannot be read, lacks an entry, has one too many, or a price is no number from 0 on.

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 
 from beatingbert.report.comparisons import AGAINST, ALL_PAIRS, LEVEL, Comparison, Contest, Decisive
 from beatingbert.report.contenders import Side
+from beatingbert.report.overlap import Overlap
+from beatingbert.report.scattered import describe_scattered
 from beatingbert.report.text import escape_markdown, in_points, markdown_table, p_value, points
 from beatingbert.runs.store import write_csv
 from beatingbert.statistics.verdict import Verdict, overall
@@ -88,8 +91,13 @@ def overall_sentence(contests: Sequence[Contest]) -> str | None:
     return OVERALL[overall(decisive.verdict for _, decisive in largest.values())]
 
 
-def significance_page(contests: Sequence[Contest]) -> str:
-    """Every claim with its numbers, in Markdown."""
+def significance_page(contests: Sequence[Contest], overlaps: Sequence[Overlap] = ()) -> str:
+    """Every claim with its numbers, in Markdown.
+
+    Args:
+        contests: one per group.
+        overlaps: how the contenders of each err together, in the same order; none where that is not to be told.
+    """
     margins = {in_points(one.verdict.margin) for contest in contests for one in contest.comparisons}
     parts = ["# Significance\n", _METHOD.format(margin=" or ".join(sorted(margins)) or "the margin")]
     summary = [f"- {_title(one)}: {escape_markdown(told)}" for one in contests if (told := group_sentence(one))]
@@ -99,8 +107,10 @@ def significance_page(contests: Sequence[Contest]) -> str:
         parts += [f"Over all: {together}\n"] if together else []
     else:
         parts.append("No rows were answered by both an LLM and an encoder, so no side can be held against the other.\n")
-    for contest in contests:
-        parts += _section(contest)
+    apart = [f"- {escape_markdown(told)}" for told in describe_scattered([one.group for one in contests])]
+    parts += ["Seeds that are not joined:\n", *apart, ""] if apart else []
+    for contest, overlap in zip_longest(contests, overlaps):
+        parts += _section(contest, overlap)
     return "\n".join(parts)
 
 
@@ -121,7 +131,7 @@ def _title(contest: Contest) -> str:
     return escape_markdown(f"{name}{split}, {group.rows:,} rows")
 
 
-def _section(contest: Contest) -> list[str]:
+def _section(contest: Contest, overlap: Overlap | None) -> list[str]:
     group = contest.group
     parts = [f"## {_title(contest)}\n"]
     parts.append(f"Data {escape_markdown(group.revision[:12])}, rows {group.fingerprint}.\n")
@@ -139,6 +149,8 @@ def _section(contest: Contest) -> list[str]:
             f"With {group.rows:,} rows a measured gap under {100 * contest.smallest_gap:.1f} points cannot be told "
             "from chance, even for a single pair.\n"
         )
+    if overlap is not None and overlap.oracle is not None:
+        parts.append(f"{escape_markdown(overlap.sentence())}\n")
     if not contest.comparisons:
         return [*parts, "There is nobody of another side to be held against.\n"]
     if not contest.is_complete:

@@ -87,12 +87,11 @@ def efficiency_table(fields: Sequence[Field], prices: Prices) -> str:
         parts.append(f"{escape_markdown(field.provenance)}\n")
     told = [f"- {letter}: {escape_markdown(machine)}" for machine, letter in letters.given.items()]
     missing = [f"- no price: {escape_markdown(reason)}" for reason in unpriced]
-    source = f"Prices: {escape_markdown(prices.source)}. {_EFFICIENCY_NOTES}"
-    return "\n".join([*parts, "Machines:\n", *told, "", source, *missing, ""])
+    source = f"Prices: {escape_markdown(prices.source)}."
+    return "\n".join([*parts, "Machines:\n", *told, "", source, _EFFICIENCY_NOTES, *missing, ""])
 
 
-_EFFICIENCY_NOTES = """Give your own with `--prices FILE`.
-
+_EFFICIENCY_NOTES = """
 Latency is one question at a time after warm-up, "per s" is throughput at the best batch size, memory is the peak while
 answering: the device's where there is one, else the whole process's. Of several runs each figure is the median. The
 price of a million answers is that of the whole machine for the time they take; training comes on top, once.

@@ -11,6 +11,7 @@ from beatingbert.cli import report as command_report
 from beatingbert.cli.console import live
 from beatingbert.cli.main import main, report_script
 from beatingbert.cli.run import print_leaderboard
+from beatingbert.report import arrears
 from beatingbert.report.leaderboard import standings
 from beatingbert.runs.store import RunStore, write_json
 
@@ -38,7 +39,7 @@ def test_all_runs_are_shown_and_the_files_are_named(runs: Path, capsys: pytest.C
     out = " ".join(capsys.readouterr().out.split())
     assert "majority" in out
     assert "linear" in out
-    assert "prices: the price file that beatingbert ships" in out
+    assert "prices: examples in round figures" in out
     assert "written to results/analysis/: all_results.csv" in out
     assert (runs / "analysis" / "performance_table.md").exists()
 
@@ -135,3 +136,24 @@ def test_flags_become_the_config_that_python_users_write(data_dir: Path, monkeyp
     monkeypatch.setattr(command, "run_and_tell", lambda config: asked.append(config) or 0)
     assert main(["run", "linear", "--task", "sst2", "--data-dir", str(data_dir), "--max_ngram", "3"]) == 0
     assert asked == [LinearConfig(task="sst2", data_dir=data_dir, max_ngram=3)]
+
+
+def test_a_single_run_leaves_its_pictures_and_a_run_from_python_does_not(data_dir: Path) -> None:
+    assert main(["run", "majority", "--task", "sst2", "--data_dir", str(data_dir), "--run_name", "drawn"]) == 0
+    run(MajorityConfig(task="sst2", data_dir=data_dir, run_name="plain"))
+    drawn, plain = ({path.name for path in Path("results").glob(f"{name}/**/*.png")} for name in ("drawn", "plain"))
+    assert {"confusion_matrix.png", "confusion_matrix_normalized.png"} <= drawn
+    assert plain == set()
+
+
+def test_what_runs_still_lack_is_told(
+    runs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrears, "MOST_DRAWN", 1)
+    for path in (runs / "first" / "error_analysis").rglob("*"):
+        path.unlink() if path.is_file() else None
+    (runs / "first" / "questions.parquet").write_bytes(b"PAR1")
+    assert main(["report"]) == 0
+    out = capsys.readouterr().out
+    assert "no error analysis of first: damaged: questions.parquet" in out
+    assert "runs without pictures of their own: 1" in out

@@ -9,6 +9,8 @@ from beatingbert import LinearConfig, MajorityConfig, run
 from beatingbert.cli.main import main
 from beatingbert.cli.run_page import surest_mistakes
 from beatingbert.report.answers import read_answers
+from beatingbert.runs.store import write_questions
+from beatingbert.tasks.example import Question
 
 
 @pytest.fixture
@@ -29,8 +31,8 @@ def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 def keep_questions(folder: Path, text: str) -> None:
     """Texts of the questions as a run keeps them."""
     ids = read_answers(folder, "validation").ids
-    rows = [{"split": "validation", "id": one, "fields": json.dumps({"sentence": text})} for one in ids]
-    parquet.write_table(Table.from_pylist(rows), folder / "questions.parquet")
+    questions = [Question(one, {"sentence": text}) for one in ids]
+    write_questions(folder / "questions.parquet", {"validation": questions}, {})
 
 
 def test_a_run_is_shown_whole(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -78,6 +78,19 @@ def test_what_an_earlier_report_left_is_removed_where_it_is_out_of_date(two_runs
     assert any("other" in name for name in left)
 
 
+def test_a_damaged_file_of_questions_stops_no_report(two_runs: Path) -> None:
+    (two_runs / "bert" / "questions.parquet").write_bytes(b"PAR1")
+    written = analyse(two_runs)
+    (failed,) = written.arrears.failed
+    assert failed.startswith("bert: damaged: questions.parquet")
+    assert "its questions are not shown" in (written.folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_how_the_runs_err_together_stands_beside_the_claims(two_runs: Path) -> None:
+    text = (analyse(two_runs, formats="tables").folder / "significance.md").read_text(encoding="utf-8")
+    assert "At least one of 2 is right on 90.0 % of 10 rows" in text
+
+
 def test_runs_get_what_their_own_error_analysis_lacks(two_runs: Path) -> None:
     assert not list(two_runs.glob("*/error_analysis"))
     analyse(two_runs, formats="csv")

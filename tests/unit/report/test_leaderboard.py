@@ -1,7 +1,9 @@
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from beatingbert.report.leaderboard import COLUMNS, standings
+from beatingbert.report.frame import read_frame
+from beatingbert.report.leaderboard import COLUMNS, standings, standings_of
 from beatingbert.runs.record import RunRecord
 
 MakeRun = Callable[..., RunRecord]
@@ -93,3 +95,24 @@ def test_a_large_calibration_error_is_shown_and_wins_no_place(make_run: MakeRun)
     ]
     found = standings(runs)
     assert [(one.record.run_name, one.cells()["ECE"]) for one in found] == [("unsure", "0.040"), ("boastful", "0.450")]
+
+
+def test_runs_on_different_rows_of_a_task_do_not_stand_among_each_other(make_run: MakeRun, runs_dir: Path) -> None:
+    for name, right, first_id in (("good", GOOD, 0), ("fair", FAIR, 50), ("poor", POOR, 0)):
+        make_run(name, right, first_id=first_id)
+    make_run("alone", GOOD, cell={"task": "rte"})
+    make_run("predicted", GOOD, unlabelled=True)
+    found = standings_of(read_frame(runs_dir))
+    assert found[0].name == "rte"
+    assert len({one.name for one in found}) == 3
+    places = {one.record.run_name: one.name for one in found[1:]}
+    assert places["good"] == places["poor"] != places["fair"]
+    assert all(name.startswith("sst2 [") for name in places.values())
+    order = [one.name for one in found]
+    assert order == sorted(order)
+
+
+def test_a_run_that_was_done_again_is_shown_both_times(make_run: MakeRun, runs_dir: Path) -> None:
+    for at in (1, 2):
+        make_run(f"bert{at}", GOOD, model="bert", finished_at=f"2026-01-0{at}T12:00:00+01:00", cell={"settings": {}})
+    assert [one.record.run_name for one in standings_of(read_frame(runs_dir))] == ["bert1", "bert2"]

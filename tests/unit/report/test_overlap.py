@@ -8,6 +8,7 @@ import pytest
 from sklearn.metrics import cohen_kappa_score, jaccard_score
 
 from beatingbert.errors import MisalignedError, TooFewExamplesError
+from beatingbert.report import overlap as overlap_module
 from beatingbert.report.frame import read_frame
 from beatingbert.report.overlap import (
     Overlap,
@@ -170,6 +171,46 @@ def test_who_is_alone_is_told_with_the_rows(found: Path) -> None:
 
 
 def test_rows_that_all_get_wrong_are_told_with_gold_and_text_and_run_no_formula(found: Path) -> None:
-    assert rows_of(found / "all_wrong.csv") == [
-        {"task": "sst2", "split": "validation", "id": "q3", "gold": "positive", "wrong": "3", "text": "'=text 3"}
-    ]
+    (line,) = rows_of(found / "all_wrong.csv")
+    assert len(line.pop("rows_fingerprint")) == 12
+    assert line == {
+        **{"task": "sst2", "split": "validation", "rows": "6", "id": "q3", "gold": "positive"},
+        **{"judges": "3", "text": "'=text 3"},
+    }
+
+
+def test_a_damaged_file_of_questions_costs_no_more_than_its_texts(
+    make_run: MakeRun, runs_dir: Path, tmp_path: Path
+) -> None:
+    runs = [make_run(f"c{at}", right, model=f"c{at}") for at, right in enumerate(RIGHT)]
+    frame = read_frame(runs_dir)
+    (group,) = frame.groups
+    for run in runs:
+        (run.folder / "questions.parquet").write_bytes(b"PAR1")
+        write_all_wrong(tmp_path / "all_wrong.csv", [(group, overlap_of(frame, group))])
+        assert [(one["id"], one["text"]) for one in rows_of(tmp_path / "all_wrong.csv")] == [("q3", "")]
+
+
+def test_of_very_many_contenders_the_pairs_of_the_best_are_listed_and_all_are_judged(
+    make_run: MakeRun, runs_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overlap_module, "MOST_PAIRED", 2)
+    for at, right in enumerate(([T, T, F, F, F, F], [T, T, T, T, F, F], [F, T, T, T, T, F])):
+        make_run(f"c{at}", right, model=f"c{at}")
+    frame = read_frame(runs_dir)
+    (group,) = frame.groups
+    found = overlap_of(frame, group)
+    write_error_overlap(tmp_path / "error_overlap.csv", [(group, found)])
+    (line,) = rows_of(tmp_path / "error_overlap.csv")
+    assert (line["first"].split()[0], line["second"].split()[0]) == ("c1", "c2")
+    assert len(found.names) == 3 and found.all_wrong == ("q5",)
+
+
+def test_some_of_a_groups_contenders_can_be_held_against_each_other(make_run: MakeRun, runs_dir: Path) -> None:
+    for at, right in enumerate(RIGHT):
+        make_run(f"c{at}", right, model=f"c{at}")
+    frame = read_frame(runs_dir)
+    (group,) = frame.groups
+    whole, part = overlap_of(frame, group), overlap_of(frame, group, group.contenders[1:])
+    assert part.names == whole.names[1:]
+    assert np.array_equal(part.jaccard, whole.jaccard[1:, 1:], equal_nan=True)

@@ -145,7 +145,7 @@ def test_a_row_says_how_fast_how_large_and_what_it_costs(make_run: MakeRun, runs
         "parameters": "22.7 M",
         "disk": "90.9 MB",
         "training": "4 min 10 s",
-        "USD per million answers": "0.0991",  # 2,000 s of four cores at 0.0446 an hour
+        "USD per million answers": "0.111",  # 2,000 s of four cores at 0.05 an hour
     }
     assert f"- {row['machine']}: Some CPU, 4 cores" in text
 
@@ -173,7 +173,7 @@ def test_a_missing_price_is_told_beside_the_dash(make_run: MakeRun, runs_dir: Pa
     (row,) = rows_of(text, "SST-2 (sst2): validation 10 rows")
     assert row["USD per million answers"] == "-"
     assert "no price: the record does not tell how many cores" in text
-    assert "Prices: the price file that beatingbert ships" in text
+    assert "Prices: examples in round figures, none of them looked up" in text
 
 
 def test_a_machine_is_named_by_what_was_used(make_run: MakeRun) -> None:

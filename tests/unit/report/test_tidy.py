@@ -40,7 +40,7 @@ def test_a_row_has_what_the_record_has(make_run: MakeRun, runs_dir: Path) -> Non
     assert (row["p50_ms"], row["rows"], row["seed"], row["train_rows"]) == (1.25, 10, 99, 3600)
     assert json.loads(row["settings"]) == {"a": [2], "b": 1}
     assert row["rows_fingerprint"] == frame.groups[0].fingerprint
-    assert row["cost_per_million_answers"] == pytest.approx(1e6 / 1234.5 / 3600 * 2 * 0.0446)
+    assert row["cost_per_million_answers"] == pytest.approx(1e6 / 1234.5 / 3600 * 2 * 0.05)
     assert (row["version"], row["commit"], row["ece"], row["repeat"]) == ("0.1.0", None, None, False)
 
 

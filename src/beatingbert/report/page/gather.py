@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from statistics import fmean, median
@@ -11,12 +10,13 @@ from beatingbert.progress import Progress, silent
 from beatingbert.report.comparisons import Contest
 from beatingbert.report.contenders import Contender
 from beatingbert.report.estimates import accuracy_of
-from beatingbert.report.frame import Frame, Group
+from beatingbert.report.frame import Frame, Group, titles_of
 from beatingbert.report.machines import Letters, of_one_machine
 from beatingbert.report.page.curves import gather_curves
 from beatingbert.report.page.data import Estimate, Outcome, PageData, Row, Sheet, Verdict
 from beatingbert.report.page.sheets import MOST_RUNS, gather_sheet
 from beatingbert.report.prices import Prices
+from beatingbert.report.scattered import describe_scattered
 from beatingbert.report.significance import OVERALL, group_sentence, overall_sentence
 from beatingbert.runs.record import RunRecord
 
@@ -42,7 +42,7 @@ def gather_page(frame: Frame, contests: Sequence[Contest], prices: Prices, *, pr
         prices: what costs are reckoned with.
         progress: called while texts and prompts are read.
     """
-    titles = _titles(frame.groups)
+    titles = titles_of(frame.groups)
     machines = Letters()
     rows: list[Row] = []
     sheets: list[Sheet] = []
@@ -64,22 +64,15 @@ def gather_page(frame: Frame, contests: Sequence[Contest], prices: Prices, *, pr
             curve for group, title in zip(frame.groups, titles, strict=True) for curve in gather_curves(group, title)
         ),
         sheets=tuple(sheets),
-        notes=(*_rules(prices, machines, titles), *_left_out(sheets), *remarks, *_skipped(frame)),
+        notes=(
+            *_rules(prices, machines, titles),
+            *describe_scattered(frame.groups),
+            *_left_out(sheets),
+            *remarks,
+            *_skipped(frame),
+        ),
         currency=prices.currency,
     )
-
-
-def _titles(groups: Sequence[Group]) -> list[str]:
-    """One title per group; those of different rows of one task carry the first figures of their fingerprint."""
-    named = Counter(group.title for group in groups)
-    marked = Counter((group.title, group.fingerprint[:4]) for group in groups)
-    titles = []
-    for group in groups:
-        marks = [group.fingerprint[:4]] if named[group.title] > 1 else []
-        if marked[group.title, group.fingerprint[:4]] > 1:
-            marks = [group.fingerprint, group.revision[:12]]
-        titles.append(f"{group.title} [{' '.join(marks)}]" if marks else group.title)
-    return titles
 
 
 def _row(group: Group, title: str, contender: Contender, prices: Prices, machines: Letters) -> Row:
@@ -150,7 +143,8 @@ def _rules(prices: Prices, machines: Letters, titles: Sequence[str]) -> list[str
         "as well, so that two seeds that differ leave it wide. Speed and memory are medians "
         "over the runs of one machine; those of different machines cannot be compared.",
         *(f"Machine {letter}: {machine}." for machine, letter in machines.given.items()),
-        f"Prices are in {prices.currency} from {prices.source}: the whole machine for the time that the answers take.",
+        f"Prices ({prices.currency}) are those of the whole machine for the time that the answers take, or of a served "
+        f"model's tokens: {prices.source}.",
     ]
 
 

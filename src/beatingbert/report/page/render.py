@@ -1,13 +1,10 @@
 """The page as one file: works from a mail attachment, without a network, and cannot be made to run what it shows.
 
-Looked at for this: inspect_ai's log viewer and Evidently (a compiled web application with data in it: pleasant, but a
-second tool chain), ydata-profiling and nbconvert (HTML made on the server: readable without script, which is kept
-here), and plotly's `write_html` (how JSON is escaped inside a script). The plots are plotly's: its script travels in
-a Python wheel under the MIT licence, pinned like any other dependency, draws intervals on logarithmic axes, and runs
-under the policy below. It is 4.8 MB of the page, embedded once; lighter libraries (uPlot, ECharts) exist only as files
-that one would have to copy into the repository.
+The plots are plotly's: its script travels in a Python wheel under the MIT licence, pinned like any other dependency,
+draws intervals on logarithmic axes, and runs under the policy below. It is 4.8 MB of the page, embedded once. The rest
+of the page is a template and four small files of script: no compiled web application, hence no second tool chain.
 
-Three walls keep text from becoming markup, and each would do alone: the template escapes whatever it is given; the data
+Three walls keep text from becoming markup: the template escapes whatever it is given; the data
 lie in a JSON block in which `<`, `>`, `&` and everything beyond ASCII is escaped, and the script puts them on the page
 as text nodes only; and the page's own content security policy knows the scripts by their hash, forbids every
 connection, and forbids the script to make markup of strings at all (trusted types).

@@ -81,9 +81,6 @@ def test_only_parts_with_rows_are_told() -> None:
 
 def test_a_reply_that_names_no_label_is_never_right() -> None:
     assert not row(label=None, gold="a").is_right
-    assert not Answered(
-        id="q", gold=None, label=None, confidence=None, reply=None, lost_tokens=0, fields=None, choices=()
-    ).is_right
 
 
 def test_unparsed_replies_that_differ_in_case_and_blanks_alone_are_one() -> None:

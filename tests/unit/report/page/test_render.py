@@ -159,7 +159,7 @@ def test_what_is_missing_is_a_dash_and_is_sorted_last() -> None:
 
 def test_a_page_without_anything_is_still_a_page() -> None:
     empty = replace(small_page(), rows=(), verdicts=(), curves=(), sheets=(), notes=())
-    assert "nothing can be claimed" in Reader(render_page(empty)).text
+    assert "no side can be held against the other" in Reader(render_page(empty)).text
 
 
 def test_the_page_is_written_beside_and_then_renamed(tmp_path: Path) -> None:

@@ -85,6 +85,35 @@ function hover(row, questions) {
   ].filter(Boolean).join("<br>");
 }
 
+/** Where each point's name stands, so that no name lies on another; a name that finds no room is left to the pointer. */
+function placeNames(points) {
+  const [width, height] = [byId("plot").clientWidth - 84, byId("plot").clientHeight - 80]; // without the margins
+  const scale = (values, size) => {
+    const [low, high] = [Math.min(...values), Math.max(...values)];
+    return (value) => size * (0.06 + (0.88 * (value - low)) / (high - low || 1)); // as plotly leaves room around
+  };
+  const across = scale(points.map((point) => Math.log10(point.x)), width);
+  const up = scale(points.flatMap((point) => [100 * point.row.accuracy[1], 100 * point.row.accuracy[2]]), height);
+  const middle = median(points);
+  const taken = points.map((point) => [across(Math.log10(point.x)) - 6, up(point.y) - 6, across(Math.log10(point.x)) + 6, up(point.y) + 6]);
+  const places = new Map();
+  for (const point of [...points].sort((one, two) => two.y - one.y)) {
+    const [x, y, long] = [across(Math.log10(point.x)), up(point.y), 12 + 6.6 * shorten(point.row.name).length];
+    const sides = point.x > middle ? ["left", "right"] : ["right", "left"];
+    const found = ["top", "bottom", "middle"].flatMap((rise) => sides.map((side) => [rise, side])).find(([rise, side]) => {
+      const [left, low] = [side === "right" ? x + 7 : x - 7 - long, y + { top: 6, bottom: -22, middle: -8 }[rise]];
+      const box = [left, low, left + long, low + 16];
+      if (left < -40 || left + long > width + 20 || taken.some((other) => meet(box, other))) return false;
+      taken.push(box);
+      return true;
+    });
+    if (found) places.set(point, found.join(" "));
+  }
+  return places;
+}
+
+const meet = (one, two) => one[0] < two[2] && two[0] < one[2] && one[1] < two[3] && two[1] < one[3];
+
 /** Ticks of a logarithmic axis of seconds, in words. */
 function timeTicks(points) {
   const marks = [0.001, 0.01, 0.1, 1, 10, 60, 600, 3600, 36000, 86400, 864000, 8640000];
@@ -113,6 +142,7 @@ function drawTradeoff() {
   const most = Math.max(...rows.map((row) => costOf(row, questions)));
   const size = (row) => 9 + 20 * Math.sqrt(costOf(row, questions) / most);
   const line = frontier(points);
+  const names = points.length <= LABELLED && !isNarrow() ? placeNames(points) : new Map();
   const traces = [
     {
       x: line.map((point) => point.x),
@@ -130,9 +160,9 @@ function drawTradeoff() {
       x: own.map((point) => point.x),
       y: own.map((point) => point.y),
       name: words,
-      mode: points.length <= LABELLED && !isNarrow() ? "markers+text" : "markers",
-      text: own.map((point) => plain(shorten(point.row.name))),
-      textposition: own.map((point) => (point.x > median(points) ? "top left" : "top right")),
+      mode: names.size > 0 ? "markers+text" : "markers",
+      text: own.map((point) => (names.has(point) ? plain(shorten(point.row.name)) : "")),
+      textposition: own.map((point) => names.get(point) ?? "top right"),
       textfont: { size: 12, color: colour("soft") },
       cliponaxis: false,
       hovertext: own.map((point) => hover(point.row, questions)),
@@ -165,8 +195,8 @@ function drawCurves() {
       name: plain(shorten(curve.name, 60)),
       showlegend: !isLevel,
       mode: isLevel ? "lines+text" : mode,
-      text: isLevel ? [plain(shorten(curve.name, 40)), ""] : "",
-      textposition: "top right",
+      text: isLevel ? [0, 1].map((end) => (end === nth % 2 ? plain(shorten(curve.name, 40)) : "")) : "",
+      textposition: isLevel ? ["top right", "top left"] : "top right", // neighbours are named at either end
       textfont: { size: 12, color: colour("soft") },
       line: { color: colour(curve.kind), width: isLevel ? 1.3 : 1.8, dash: dashes[mode][nth % 4] },
       marker: { symbol: SYMBOLS[curve.kind], size: 8 },
