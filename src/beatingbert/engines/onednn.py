@@ -113,7 +113,7 @@ def pays(device: str) -> bool:
 def pack(model: nn.Module, dtype: torch.dtype | None = None, *, but: Collection[nn.Module] = ()) -> int:
     """Replace every linear layer but the one that gives the vocabulary's logits, which is read by rows.
 
-    Each layer's plain weights are let go before the next one is packed.
+    Each layer's plain weights are let go before the next one is packed, and the file that they are mapped from at last.
 
     Args:
         model: in evaluation mode; it cannot be trained or saved afterwards.
@@ -131,12 +131,16 @@ def pack(model: nn.Module, dtype: torch.dtype | None = None, *, but: Collection[
         if type(layer) in (nn.Linear, Conv1D) and id(layer) not in kept
     ]
     count = 0
-    for parent, name, layer in found:
+    while found:  # a list that still held the layers would hold their weights
+        parent, name, layer = found.pop()
         weight = layer.weight if dtype is None else layer.weight.to(dtype)
         if weight.dtype in (torch.float32, torch.bfloat16):
             plain = weight.t().contiguous() if isinstance(layer, Conv1D) else weight
             setattr(parent, name, PackedLinear(plain, layer.bias))
             count += 1
+    if count:
+        for weights in model.parameters():  # parts of a file that is mapped whole, as long as any of them is in use
+            weights.data = weights.data.clone()
     for parent in model.modules():
         for name, part in parent.named_children():
             joined = _join(part)
