@@ -136,11 +136,12 @@ class Cluster:
             return False
         there = ray.cluster_resources()
         held = [one.needs for one in self._actors] + [needs]
-        return (
-            sum(one.cpus for one in held) <= there.get("CPU", 0)
-            and sum(one.gpus for one in held) <= there.get("GPU", 0)
-            and sum(one.memory_mib for one in held) * MIB <= there.get("memory", 0)
-        )
+        wanted = {
+            "CPU": sum(one.cpus for one in held),
+            "GPU": sum(one.gpus for one in held),
+            "memory": sum(one.memory_mib for one in held) * MIB,
+        }
+        return all(amount <= there.get(name, 0) for name, amount in wanted.items())
 
     def hire(self, needs: Needs) -> Hand:
         """As `Site`."""
@@ -172,7 +173,8 @@ def open_cluster(work: str, *, address: str | None, workers: int | None, threads
     Args:
         work: "module:function".
         address: of a running cluster, e.g. "auto"; None starts a local one, unless Ray is in use already.
-        workers, threads: as `Cluster`.
+        workers: as for `Cluster`.
+        threads: as for `Cluster`.
 
     Raises:
         SettingsError: nothing answers at the address.
