@@ -11,6 +11,7 @@ BeatingBertError                     exit status 1: a run that was well asked fo
 │   ├── MisalignedError              two columns that should describe the same rows do not
 │   ├── RunExistsError               an output folder that already holds a finished run, or is being worked in
 │   ├── ResumeError                  there is no unfinished run to go on with, or it is another cell's
+│   ├── SuiteError                   a suite file that cannot be read as one, or asks for what cannot be done
 │   └── NotAvailableError            a mode that this version does not have
 ├── TrainingError                    a loss that is no number any more, or another process that failed
 └── UnreachableError                 the hub or a package index did not answer
@@ -85,6 +86,10 @@ class RunExistsError(UsageError):
 
 class ResumeError(UsageError):
     """There is no unfinished run to go on with, or it belongs to another cell."""
+
+
+class SuiteError(UsageError):
+    """A suite file that cannot be read as one, or that asks for cells that cannot be done; names file and lines."""
 
 
 class NotAvailableError(UsageError):

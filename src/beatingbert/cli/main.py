@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import reduce
+from operator import or_
 from typing import Annotated, Any
 
 import tyro
@@ -16,7 +18,7 @@ from beatingbert.cli.run import run_and_tell
 from beatingbert.cli.show import Show
 from beatingbert.errors import BeatingBertError
 from beatingbert.experiments import company
-from beatingbert.experiments.config import BERTConfig, LinearConfig, LLMConfig, MajorityConfig, RunConfig
+from beatingbert.experiments.config import RUNS, RunConfig
 
 ABOUT = (
     "Fine-tune BERT or use a small LLM? Start with 'beatingbert demo'.\n\n"
@@ -27,12 +29,7 @@ DEBUG = "--debug"
 INTERRUPTED = 130  # what shells expect of a program that Ctrl-C has stopped
 
 Choice = tyro.conf.subcommand
-Runs = (
-    Annotated[BERTConfig, Choice("encoder")]
-    | Annotated[LLMConfig, Choice("llm")]
-    | Annotated[LinearConfig, Choice("linear")]
-    | Annotated[MajorityConfig, Choice("majority")]
-)
+Runs: Any = reduce(or_, (Annotated[kind, Choice(name)] for name, kind in RUNS.items()))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

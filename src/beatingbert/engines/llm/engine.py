@@ -35,7 +35,6 @@ from beatingbert.tasks.example import Example, Question
 from beatingbert.tasks.prediction import Prediction
 from beatingbert.tasks.spec import Shape
 
-VERSION = 2
 BETWEEN_PROMPTS = "\n--- or ---\n"  # where each choice has a prompt of its own, as they are kept
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 ENCODERS_THAT_ALSO_DECODE = ("bert", "roberta", "electra", "mpnet", "deberta", "deberta-v2", "modernbert", "distilbert")

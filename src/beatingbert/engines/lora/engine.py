@@ -27,8 +27,6 @@ from beatingbert.errors import TooFewExamplesError
 from beatingbert.tasks.example import Example
 from beatingbert.tasks.prediction import Prediction
 
-VERSION = 1
-
 
 class LoraEngine:
     """Trains an adapter, or loads one that was trained before."""
