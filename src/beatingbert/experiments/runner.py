@@ -11,6 +11,7 @@ from typing import Any
 from beatingbert.checkpoints.reference import short_name
 from beatingbert.experiments import company
 from beatingbert.experiments.config import RunConfig
+from beatingbert.experiments.kept import Kept
 from beatingbert.experiments.planning import plan_cell
 from beatingbert.experiments.run_cell import help_fit, run_cell
 from beatingbert.progress import Progress, silent
@@ -21,12 +22,13 @@ from beatingbert.runs.store import RESULTS, RunFolder, RunStore, read_record
 RESULTS_DIR = Path("results")
 
 
-def run(config: RunConfig, *, progress: Progress = silent) -> RunRecord:
+def run(config: RunConfig, *, progress: Progress = silent, kept: Kept | None = None) -> RunRecord:
     """Do one run and keep it.
 
     Args:
         config: a `BERTConfig`, `LLMConfig` (also called `GemmaConfig`), `LinearConfig` or `MajorityConfig`.
         progress: called while work is done.
+        kept: what an earlier run has left in this process, and where this one leaves its own; None for nothing.
 
     Returns:
         The record, as `results.json` in `record.folder` holds it.
@@ -55,6 +57,7 @@ def run(config: RunConfig, *, progress: Progress = silent) -> RunRecord:
             needs_train=config.needs_train,
             progress=progress,
             upkeep=config.upkeep,
+            kept=kept,
         )
 
 

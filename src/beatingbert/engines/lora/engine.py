@@ -18,7 +18,7 @@ from peft import PeftModel
 from beatingbert.checkpoints.reference import resolve
 from beatingbert.engines.llm.engine import LlmClassifier, LlmEngine
 from beatingbert.engines.lora.folder import WEIGHTS, load_adapter, save_adapter, write_checkpoint
-from beatingbert.engines.lora.layers import adapt, adapted_names, folded, settle
+from beatingbert.engines.lora.layers import adapt, adapted_names, folded, settle, take_out
 from beatingbert.engines.lora.rows import encode
 from beatingbert.engines.lora.settings import LoraSettings
 from beatingbert.engines.lora.train import train_adapter
@@ -50,6 +50,7 @@ class LoraEngine:
             own = self._tag(plain)
             otherwise = [name for name in own if name != "base" and tag.get(name, own[name]) != own[name]]
             plain.facts.notes |= {"adapter": str(folder), "asked_otherwise_than_trained": otherwise}
+        self._workplace.shelf.undo_before_next(lambda: take_out(model))
         model.eval()
         self._describe(model, folder, plain.facts)
         if settings.merge:
