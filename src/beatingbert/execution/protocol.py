@@ -19,9 +19,9 @@ class Job:
         id: unique among the jobs of one call.
         name: what the user reads.
         payload: plain JSON, the work's only argument.
-        group: jobs of one group share what is slow to load. A worker stays with a group while it can, and is replaced by
-            a fresh process when it goes to another, so that one group's memory is not measured as another's.
-        cpus, gpus: what the job occupies. On a cluster they are reserved; on one machine the workers share what there is.
+        group: jobs of one group share what is slow to load. A worker stays with its group; another group's jobs get a
+            fresh process, so that one group's memory is not measured as another's.
+        cpus, gpus: what the job occupies; a cluster reserves them, on one machine the workers share what there is.
         memory_mib: what the job needs at its peak; None means unknown.
         timeout_s: seconds after which the job is stopped and has failed; None means never.
     """
