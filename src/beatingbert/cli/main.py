@@ -16,6 +16,7 @@ from beatingbert.cli.demo import Demo
 from beatingbert.cli.report import Report
 from beatingbert.cli.run import run_and_tell
 from beatingbert.cli.show import Show
+from beatingbert.cli.suite import SuiteCommand, SuitePlan, SuiteReport, SuiteRun, SuiteStatus
 from beatingbert.errors import BeatingBertError
 from beatingbert.experiments import company
 from beatingbert.experiments.config import RUNS, RunConfig
@@ -30,18 +31,28 @@ INTERRUPTED = 130  # what shells expect of a program that Ctrl-C has stopped
 
 Choice = tyro.conf.subcommand
 Runs: Any = reduce(or_, (Annotated[kind, Choice(name)] for name, kind in RUNS.items()))
+Suites = (
+    Annotated[SuitePlan, Choice("plan")]
+    | Annotated[SuiteRun, Choice("run")]
+    | Annotated[SuiteStatus, Choice("status")]
+    | Annotated[SuiteReport, Choice("report")]
+)
+ABOUT_SUITES = "A grid of runs as a file: what it would cost, doing it, going on with it, and what came of it."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """`beatingbert demo|run|show|report`; returns the exit status."""
+    """`beatingbert demo|run|suite|show|report`; returns the exit status."""
 
     def command(arguments: Sequence[str]) -> int:
         if arguments[:1] == ["run"]:
             config = parse(Runs, arguments[1:], prog="beatingbert run", about="Do one run and keep it under results/.")
             return run_and_tell(config)
+        if arguments[:1] == ["suite"]:
+            return int(parse(Suites, arguments[1:], prog="beatingbert suite", about=ABOUT_SUITES)())
         chosen = parse(
             Annotated[Demo, Choice("demo")]
             | Annotated[RunConfig, Choice("run", description="Do one run: encoder, llm, linear or majority.")]
+            | Annotated[SuiteCommand, Choice("suite", description="Plan, run and report a grid of runs from a file.")]
             | Annotated[Show, Choice("show")]
             | Annotated[Report, Choice("report")],
             arguments,

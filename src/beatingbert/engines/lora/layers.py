@@ -121,8 +121,9 @@ def settle(model: PeftModel) -> None:
 def take_out(model: PeftModel) -> None:
     """Give the base model its own layers back; its weights were frozen all along, so it answers as before, to the bit."""
     base = model.unload()
-    if base.is_gradient_checkpointing:
-        base.gradient_checkpointing_disable()
+    # transformers is about to change the name
+    disable = getattr(base, "activation_checkpointing_disable", None) or base.gradient_checkpointing_disable
+    disable()
     base.requires_grad_(True)
 
 
