@@ -5,15 +5,18 @@ BeatingBertError                     exit status 1: a run that was well asked fo
 │   ├── SettingsError                a setting is out of range or contradicts another
 │   ├── UnknownNameError             no such task, engine, checkpoint or prompt
 │   ├── DataError                    rows that cannot be read or are not as declared
+│   │   └── DamagedRecordError       a kept run whose files are not as they were written
 │   ├── PromptError                  a prompt file that does not fit its task
 │   ├── CheckpointError              a reference that names no usable weights
 │   ├── TooFewExamplesError          a number or a choice that so few rows cannot support
 │   ├── MisalignedError              two columns that should describe the same rows do not
-│   ├── RunExistsError               an output folder that already holds a finished run, or is being worked in
+│   ├── RunExistsError               an output folder that already holds a finished run
+│   │   └── RunBusyError             another process is working in it
 │   ├── ResumeError                  there is no unfinished run to go on with, or it is another cell's
 │   ├── SuiteError                   a suite file that cannot be read as one, or asks for what cannot be done
 │   └── NotAvailableError            a mode that this version does not have
 ├── TrainingError                    a loss that is no number any more, or another process that failed
+├── LeaseLostError                   a run halted for so long that another process has taken it over
 └── UnreachableError                 the hub or a package index did not answer
     └── DamagedDownloadError         what arrived is not what was expected, twice
 
@@ -64,6 +67,10 @@ class DataError(UsageError):
     """Rows that cannot be read or are not as declared; names file, row and what was expected."""
 
 
+class DamagedRecordError(DataError):
+    """A kept run whose files are not as they were written: cut, or changed."""
+
+
 class PromptError(UsageError):
     """A prompt file that does not fit its task."""
 
@@ -81,7 +88,11 @@ class MisalignedError(UsageError):
 
 
 class RunExistsError(UsageError):
-    """The output folder already holds a finished run, which is never overwritten, or another process works in it."""
+    """The output folder already holds a finished run, which is never overwritten."""
+
+
+class RunBusyError(RunExistsError):
+    """Another process is working in the output folder."""
 
 
 class ResumeError(UsageError):
@@ -98,6 +109,10 @@ class NotAvailableError(UsageError):
 
 class TrainingError(BeatingBertError):
     """A training that goes wrong: a loss that is no number any more, or another process of the same run that failed."""
+
+
+class LeaseLostError(BeatingBertError):
+    """A run that was halted or cut off for so long that another process has taken it over."""
 
 
 class UnreachableError(BeatingBertError):

@@ -20,7 +20,7 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told that it 
 import ray
 from ray.exceptions import ActorUnavailableError, NodeDiedError, RayError
 
-from beatingbert.errors import SettingsError
+from beatingbert.errors import SettingsError, UnreachableError
 from beatingbert.execution.backlog import Needs
 from beatingbert.execution.foreman import Hand
 from beatingbert.execution.outcomes import Died, Outcome, Taken, read_reply
@@ -136,11 +136,12 @@ class Cluster:
             return False
         there = ray.cluster_resources()
         held = [one.needs for one in self._actors] + [needs]
-        return (
-            sum(one.cpus for one in held) <= there.get("CPU", 0)
-            and sum(one.gpus for one in held) <= there.get("GPU", 0)
-            and sum(one.memory_mib for one in held) * MIB <= there.get("memory", 0)
-        )
+        wanted = {
+            "CPU": sum(one.cpus for one in held),
+            "GPU": sum(one.gpus for one in held),
+            "memory": sum(one.memory_mib for one in held) * MIB,
+        }
+        return all(amount <= there.get(name, 0) for name, amount in wanted.items())
 
     def hire(self, needs: Needs) -> Hand:
         """As `Site`."""
@@ -172,7 +173,8 @@ def open_cluster(work: str, *, address: str | None, workers: int | None, threads
     Args:
         work: "module:function".
         address: of a running cluster, e.g. "auto"; None starts a local one, unless Ray is in use already.
-        workers, threads: as `Cluster`.
+        workers: as for `Cluster`.
+        threads: as for `Cluster`.
 
     Raises:
         SettingsError: nothing answers at the address.
@@ -180,7 +182,7 @@ def open_cluster(work: str, *, address: str | None, workers: int | None, threads
     ours = not ray.is_initialized()
     with tempfile.TemporaryDirectory() as staged:
         if ours:
-            _connect(address, Path(staged))
+            connect(address, Path(staged))
         cluster = Cluster(work, workers=workers, threads=threads)
         try:
             yield cluster
@@ -190,13 +192,31 @@ def open_cluster(work: str, *, address: str | None, workers: int | None, threads
                 ray.shutdown()
 
 
-def _connect(address: str | None, staged: Path) -> None:
-    quiet: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
+def connect(address: str | None, staged: Path, *, cpus: int | None = None) -> None:
+    """Join a cluster, or start a local one.
+
+    Args:
+        address: of a running cluster, e.g. "auto"; None starts a local one.
+        staged: an empty folder for what travels.
+        cpus: that a local one gives out; None means this machine's.
+
+    Raises:
+        SettingsError: nothing answers at the address.
+        UnreachableError: a local one did not start.
+    """
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     if address is None:  # on this machine the workers can import whatever the driver can
         path = {"env_vars": {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}}
-        ray.init("local", runtime_env=path, object_store_memory=OBJECT_STORE_BYTES, **quiet)
+        local = {"num_cpus": cpus, "object_store_memory": OBJECT_STORE_BYTES, "include_dashboard": False}
+        try:
+            ray.init("local", runtime_env=path, **local, **quiet)
+        except Exception as error:  # Ray raises no narrower class
+            ray.shutdown()
+            raise UnreachableError(
+                f"a local Ray cluster did not start: {error} It must be up within half a minute: try again when this "
+                "machine is less busy, or use --executor processes"
+            ) from error
         return
-    del quiet["include_dashboard"]
     try:
         ray.init(address, runtime_env={"py_modules": _code(staged), "excludes": ["**/__pycache__"]}, **quiet)
     except ConnectionError as error:

@@ -129,10 +129,10 @@ class _Shift:
                 hand.dismiss()
             else:
                 self._give(hand, job)
-        while (group := self._next_group()) is not None:
-            hand = self._site.hire(self._backlog.needs(group))
-            job = self._backlog.take(group)
-            assert job is not None, group
+        while (waiting := self._next_group()) is not None:
+            hand = self._site.hire(self._backlog.needs(waiting))
+            job = self._backlog.take(waiting)
+            assert job is not None, waiting
             self._give(hand, job)
 
     def settle(self) -> None:

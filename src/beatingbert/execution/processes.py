@@ -34,7 +34,7 @@ class Process:
     def __init__(self, name: str, work: str, needs: Needs, environment: dict[str, str]) -> None:
         self.name = name
         self.needs = needs
-        self._printed: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed when dismissed
+        self._printed: IO[bytes] = tempfile.TemporaryFile()  # closed when dismissed
         jobs, self._jobs = os.pipe()
         self.replies, replies = os.pipe()
         self._unread = b""

@@ -8,7 +8,8 @@ from typing import Any
 
 from beatingbert.errors import ResumeError
 from beatingbert.runs.cell import Cell
-from beatingbert.runs.store import RESULTS, is_being_worked_in
+from beatingbert.runs.lease import is_being_worked_in
+from beatingbert.runs.store import RESULTS
 
 LEFT_BEHIND = ("trainer/checkpoint-*", "trainer/attempts.json", "model/training.json")
 """What an interrupted training leaves, any one of which can be gone on with."""

@@ -9,37 +9,24 @@ import re
 import shutil
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from filelock import FileLock, Timeout
-
-from beatingbert.errors import DataError, RunExistsError, SettingsError, UsageError
+from beatingbert.errors import DamagedRecordError, RunBusyError, RunExistsError, SettingsError, UsageError
+from beatingbert.runs.checksums import find_changed, write_checksums
+from beatingbert.runs.lease import Lease
 from beatingbert.runs.record import FORMAT, RunRecord
 from beatingbert.tasks.example import Example
 from beatingbert.tasks.prediction import Prediction
 
+DAMAGED = "results.json.damaged"
+EVIDENCE = ("predictions.parquet", "history.json", "prompts/template.txt", "prompts/prompts.jsonl")
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 RESULTS = "results.json"
-LOCK = ".working"
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-
-
-def is_being_worked_in(folder: Path) -> bool:
-    """Whether a process that is alive makes a run there; a killed one lets go of its lock by itself."""
-    if not (folder / LOCK).exists():
-        return False
-    try:
-        with _lock(folder):
-            return False
-    except Timeout:
-        return True
-
-
-def _lock(folder: Path) -> FileLock:
-    return FileLock(folder / LOCK, timeout=0)
 
 
 class RunFolder:
@@ -53,24 +40,34 @@ class RunFolder:
         self.path = path
         self._is_ours = is_ours  # made for this run alone, so it may be taken away again
         self._goes_on = goes_on  # what an interrupted run has logged stays
-        self._lock = _lock(path)
+        self._lease = Lease(path)
 
     def __enter__(self) -> Self:
+        self._require_unfinished()
+        if self.path.exists() and not self.path.is_dir():
+            raise RunExistsError(f"{str(self.path)!r} is a file; --output_dir must be a folder or not exist yet")
+        self._is_ours = self._is_ours or not self.path.exists()
+        _make_folder(self.path, exist_ok=True)
+        if not self._lease.acquire():
+            raise RunBusyError(
+                f"another process is working in {str(self.path)!r}; choose another --run_name or --output_dir"
+            )
+        try:
+            self._require_unfinished()  # it may have been finished while we were waiting for it
+            self._open_log()
+        except BaseException:
+            self._lease.release()
+            raise
+        return self
+
+    def _require_unfinished(self) -> None:
         if (self.path / RESULTS).exists():
             raise RunExistsError(
                 f"{str(self.path)!r} already holds a finished run, which is never overwritten; "
                 "choose another --run_name or --output_dir, or remove the folder"
             )
-        if self.path.exists() and not self.path.is_dir():
-            raise RunExistsError(f"{str(self.path)!r} is a file; --output_dir must be a folder or not exist yet")
-        self._is_ours = self._is_ours or not self.path.exists()
-        _make_folder(self.path, exist_ok=True)
-        try:
-            self._lock.acquire()
-        except Timeout as error:
-            raise RunExistsError(
-                f"another process is working in {str(self.path)!r}; choose another --run_name or --output_dir"
-            ) from error
+
+    def _open_log(self) -> None:
         (self.path / "error.txt").unlink(missing_ok=True)
         mode = "a" if self._goes_on else "w"
         self._log = logging.FileHandler(self.path / "log.txt", mode=mode, encoding="utf-8", delay=False)
@@ -78,20 +75,27 @@ class RunFolder:
         logger = logging.getLogger("beatingbert")
         logger.setLevel(logging.INFO)
         logger.addHandler(self._log)
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         logging.getLogger("beatingbert").removeHandler(self._log)
-        self._log.close()
-        self._lock.release()
-        (self.path / LOCK).unlink(missing_ok=True)
+        with suppress(OSError):  # a full disk must not hide what went wrong first
+            self._log.close()
+        try:
+            self._keep_error(error)
+        finally:
+            self._lease.release()
+
+    def _keep_error(self, error: BaseException | None) -> None:
+        if self._lease.is_lost:
+            return  # the folder is another's
         if isinstance(error, UsageError) and self._is_ours:
             shutil.rmtree(self.path)
         elif error is not None:
             text = "".join(traceback.format_exception(error))
-            (self.path / "error.txt").write_text(text, encoding="utf-8")
+            with suppress(OSError):
+                (self.path / "error.txt").write_text(text, encoding="utf-8")
 
     def write_config(self, config: Mapping[str, Any]) -> None:
         """Keep what was asked for."""
@@ -114,14 +118,22 @@ class RunFolder:
             examples: split to its examples, to keep the gold label beside each answer; empty in predict mode.
             history: one entry per epoch.
             template: text of the prompt template, empty where none was used.
+
+        Raises:
+            LeaseLostError: another process has taken the folder over; nothing of this run counts.
         """
+        self._lease.require()
         write_json(self.path / "history.json", list(history))
         gold = {(split, example.question.id): example.label for split, rows in examples.items() for example in rows}
         write_predictions(self.path / "predictions.parquet", predictions, gold)
         self._write_prompts(predictions, template)
         for split, score in record.scores.items():
             self._write_errors(split, score, predictions[split], gold)
-        write_json(self.path / RESULTS, record.to_json())
+        with _whole(self.path / RESULTS) as beside:
+            beside.write_text(_as_text(record.to_json()), encoding="utf-8")
+            there = {name: self.path / name for name in EVIDENCE if (self.path / name).exists()}
+            write_checksums(self.path, {RESULTS: beside, **there})
+            self._lease.require()
         return replace(record, folder=self.path)
 
     def _write_prompts(self, predictions: Mapping[str, Sequence[Prediction]], template: str) -> None:
@@ -201,21 +213,52 @@ class RunStore:
         """Every finished run, by folder name.
 
         Raises:
-            DataError: a results.json that cannot be read as a record.
+            DamagedRecordError: a results.json that cannot be read as a record.
         """
         for path in sorted(self.root.glob(f"**/{RESULTS}")):
             yield read_record(path)
 
+    def quarantine(self) -> dict[Path, str]:
+        """Set damaged runs aside, so that they count as not done: `results.json` becomes `results.json.damaged`.
+
+        Returns:
+            The folder of each that was found, to what is wrong with it, as its `damage.txt` tells too.
+        """
+        found: dict[Path, str] = {}
+        for path in sorted(self.root.glob(f"**/{RESULTS}")):
+            damage = find_damage(path.parent)
+            if damage is not None:
+                (path.parent / "damage.txt").write_text(damage + "\n", encoding="utf-8")
+                path.replace(path.with_name(DAMAGED))
+                found[path.parent] = damage
+        return found
+
+
+def find_damage(folder: Path) -> str | None:
+    """What is wrong with a finished run, in a few words; None where nothing is. Reads all of its evidence."""
+    try:
+        read_record(folder / RESULTS)
+    except DamagedRecordError as error:
+        return str(error)
+    return find_changed(folder)
+
 
 def read_record(path: Path) -> RunRecord:
-    """The record in one `results.json`."""
+    """The record in one `results.json`.
+
+    Raises:
+        DamagedRecordError: it is not what was written, or no record of this version.
+    """
+    changed = find_changed(path.parent, only=RESULTS) if path.name == RESULTS else None
+    if changed is not None:
+        raise DamagedRecordError(f"run {str(path.parent)!r} is damaged: {changed}; move it away or run the cell again")
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         if data["format"] != FORMAT:
             raise ValueError(f"format {data['format']!r}, expected {FORMAT}")
         return RunRecord.from_json(data, path.parent)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(
+        raise DamagedRecordError(
             f"{str(path)!r} is no record of this version ({type(error).__name__}: {error}); "
             "move it away or run the cell again"
         ) from error
@@ -233,9 +276,24 @@ def _make_folder(path: Path, *, exist_ok: bool) -> None:
 
 def write_json(path: Path, data: Any) -> None:
     """Write beside, then rename: whoever sees the file sees all of it."""
+    with _whole(path) as beside:
+        beside.write_text(_as_text(data), encoding="utf-8")
+
+
+def _as_text(data: Any) -> str:
+    return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """A file beside the path to write to: it takes the path's place if the block ends well, and goes if not."""
     beside = path.with_name(path.name + ".part")
-    beside.write_text(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-    beside.replace(path)
+    try:
+        yield beside
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
 
 
 def write_csv(path: Path, rows: Sequence[Sequence[Any]]) -> None:
@@ -274,6 +332,5 @@ def write_predictions(
     ]
     text = ("split", "id", "gold", "label", "probabilities", "log_likelihoods", "labels_by_rule", "reply")
     schema = pa.schema([*((name, pa.string()) for name in text), ("lost_tokens", pa.int64())])
-    beside = path.with_name(path.name + ".part")
-    parquet.write_table(pa.Table.from_pylist(rows, schema=schema), beside)
-    beside.replace(path)
+    with _whole(path) as beside:
+        parquet.write_table(pa.Table.from_pylist(rows, schema=schema), beside)

@@ -9,8 +9,9 @@ from pyarrow import parquet
 
 from beatingbert.errors import BeatingBertError, DataError, RunExistsError, SettingsError
 from beatingbert.runs import store
+from beatingbert.runs.lease import is_being_worked_in
 from beatingbert.runs.record import RunRecord
-from beatingbert.runs.store import RunFolder, RunStore, is_being_worked_in, write_csv, write_json
+from beatingbert.runs.store import RunFolder, RunStore, write_csv, write_json
 
 Outcome = dict[str, Any]
 
@@ -33,7 +34,7 @@ def finished(tmp_path: Path, record: RunRecord, outcome: Outcome) -> RunRecord:
 
 def test_a_finished_run_holds_everything(finished: RunRecord) -> None:
     assert set(files_in(finished.folder)) == {
-        *("config.json", "history.json", "log.txt", "predictions.parquet", "results.json"),
+        *("checksums.sha256", "config.json", "history.json", "log.txt", "predictions.parquet", "results.json"),
         *("prompts/template.txt", "prompts/prompts.jsonl"),
         *(f"error_analysis/validation/{name}.csv" for name in ("confusion_matrix", "errors", "per_class")),
     }
