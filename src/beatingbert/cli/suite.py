@@ -19,9 +19,11 @@ from beatingbert.experiments.suite.jobs import Outcome, Terms, fetch_data, run_c
 from beatingbert.experiments.suite.load import Suite, SuiteCell, load_suite, select
 from beatingbert.experiments.suite.plan import Plan, parts_of, plan_suite, uncertainty
 from beatingbert.experiments.suite.probe import probe
-from beatingbert.experiments.suite.shared import is_url, pull
-from beatingbert.experiments.suite.stock import State, quarantine
+from beatingbert.experiments.suite.stock import State
+from beatingbert.experiments.suite.travel import pull
 from beatingbert.report.text import duration
+from beatingbert.runs.remote import is_url
+from beatingbert.runs.store import RunStore
 
 SHIPPED = Path("experiments") / "suites"
 MOST_LISTED = 20
@@ -72,7 +74,8 @@ class SuiteCommand:
         """The suite held against the store, which is read from its URL first where it has one."""
         root = self.root(suite)
         if self.url is not None:
-            pull(self.url, root)
+            for damage in pull(suite.cells, self.url, root):
+                err.print(f"not done: {escape(damage)}")
         return plan_suite(suite, root, past=[self.results_dir], **more)
 
 
@@ -206,7 +209,7 @@ class SuiteReport(SuiteCommand):
 
 
 def _set_damaged_aside(root: Path) -> None:
-    for folder, damage in quarantine(root).items():
+    for folder, damage in RunStore(root).quarantine().items():
         err.print(f"set aside, to be run again: {escape(str(folder))}: {escape(damage)}")
 
 

@@ -12,8 +12,8 @@ from beatingbert.execution.protocol import Event, Executor, Failed, Finished, Jo
 from beatingbert.experiments.suite.flags import to_plain
 from beatingbert.experiments.suite.load import Suite, SuiteCell
 from beatingbert.experiments.suite.plan import Plan
-from beatingbert.experiments.suite.shared import unpack
 from beatingbert.experiments.suite.stock import ERROR
+from beatingbert.experiments.suite.travel import unpack
 from beatingbert.experiments.suite.work import WORK
 from beatingbert.tasks.catalog import find_task
 from beatingbert.tasks.load import open_source

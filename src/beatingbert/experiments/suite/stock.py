@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from beatingbert.errors import DataError
+from beatingbert.errors import BeatingBertError
 from beatingbert.experiments.suite.load import SuiteCell
+from beatingbert.runs.lease import is_being_worked_in
 from beatingbert.runs.record import RunRecord
-from beatingbert.runs.store import RESULTS, is_being_worked_in, read_record
+from beatingbert.runs.store import RESULTS, read_record
 
 ERROR = "error.txt"
 
@@ -59,7 +60,7 @@ def take_stock(root: Path) -> Stock:
     for path in sorted(root.glob(f"*/{RESULTS}")):
         try:
             record = read_record(path)
-        except (DataError, OSError):
+        except (BeatingBertError, OSError):
             unreadable.append(path)
         else:
             records[record.cell.id] = record
@@ -76,5 +77,5 @@ def past_records(*roots: Path) -> Iterator[RunRecord]:
             seen.add(path.resolve())
             try:
                 yield read_record(path)
-            except (DataError, OSError):
+            except (BeatingBertError, OSError):
                 continue

@@ -5,7 +5,6 @@ The process keeps the checkpoint and the rows that it has loaded last. Nothing h
 
 from __future__ import annotations
 
-import base64
 import logging
 import tempfile
 import warnings
@@ -20,8 +19,9 @@ from beatingbert.experiments.kept import Kept
 from beatingbert.experiments.planning import plan_cell
 from beatingbert.experiments.runner import run
 from beatingbert.experiments.suite.flags import from_plain
-from beatingbert.experiments.suite.shared import is_evidence, push
+from beatingbert.experiments.suite.travel import pack
 from beatingbert.runs.record import RunRecord
+from beatingbert.runs.remote import RemoteStore
 from beatingbert.runs.store import RESULTS, read_record
 
 WORK = f"{__name__}:run_job"
@@ -59,7 +59,7 @@ def run_job(payload: Mapping[str, Any]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="beatingbert-") as scratch:
         folder = Path(scratch) / str(config.run_name)
         told = _run(replace(config, output_dir=folder), payload["url"])
-        return told | {"files": _files(folder)}
+        return told | {"files": pack(folder)}
 
 
 def _run(config: RunConfig, url: str | None) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def _run(config: RunConfig, url: str | None) -> dict[str, Any]:
         KEPT.clear()  # it may have been left half changed
         raise
     if url is not None:
-        push(folder, url)
+        RemoteStore(url).put(folder)
     return _told(record)
 
 
@@ -82,14 +82,6 @@ def _told(record: RunRecord) -> dict[str, Any]:
     spent = record.efficiency
     seconds = spent["load_seconds"] + spent["train_seconds"] + spent["throughput"]["seconds"]
     return {"state": "done", "metrics": record.metrics, "seconds": seconds}
-
-
-def _files(folder: Path) -> dict[str, str]:
-    return {
-        path.relative_to(folder).as_posix(): base64.b64encode(path.read_bytes()).decode("ascii")
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and is_evidence(path.relative_to(folder))
-    }
 
 
 def _quiet() -> None:
