@@ -12,7 +12,7 @@ from rich.table import Table
 
 from beatingbert.cli.console import err, out
 from beatingbert.cli.report import Report
-from beatingbert.cli.suite_live import SuiteLive, live_suite
+from beatingbert.cli.suite_live import live_suite
 from beatingbert.errors import SettingsError, SuiteError
 from beatingbert.execution.catalog import build_executor
 from beatingbert.experiments.suite.jobs import Outcome, Terms, fetch_data, run_cells
@@ -39,8 +39,8 @@ class SuiteCommand:
         data_dir: Where the rows of all tasks are, whatever the file says.
         max_eval_samples: Rows that each cell is evaluated on at most, whatever the file says.
         results_dir: Folder that holds results; the suite's runs lie in a folder of its name in it.
-        store: Keep the runs in this folder instead, or copy them to this URL (s3://, gs://, ...), also shared with other
-            machines.
+        store: Keep the runs in this folder instead, or copy them to this URL (s3://, gs://, ...); other machines may
+            share it.
     """
 
     file: tyro.conf.Positional[Path]
@@ -120,6 +120,7 @@ class SuiteRun(SuiteCommand):
         timeout: Seconds after which a cell is stopped and has failed.
         cpus: Cores that each cell with a checkpoint occupies, with Ray.
         gpus: GPUs that each cell with a checkpoint occupies.
+        report: Report on what is done in the end, as 'suite report' does.
     """
 
     executor: Literal["serial", "processes", "ray"] = "serial"
@@ -131,6 +132,7 @@ class SuiteRun(SuiteCommand):
     timeout: float | None = None
     cpus: float = 1
     gpus: float = 0
+    report: bool = False
 
     def __call__(self) -> int:
         """Run, then tell what came of it."""
@@ -155,6 +157,8 @@ class SuiteRun(SuiteCommand):
                     run_cells(cells, plan, executor, self._terms(), on_event=told, outcome=outcome)
         finally:
             _conclude(outcome, self.root(suite))
+        if self.report:
+            _report(self.root(suite), None)
         return 1 if outcome.failed else 0
 
     def _terms(self) -> Terms:
@@ -204,8 +208,11 @@ class SuiteReport(SuiteCommand):
         todo = len(suite.cells) - plan.count(State.DONE)
         if todo:
             out.print(f"note: {todo:,} of {len(suite.cells):,} cells are not done yet, so this is the report so far")
-        root = self.root(suite)
-        return Report(results_dir=root, output_dir=self.output_dir or root / "analysis")()
+        return _report(self.root(suite), self.output_dir)
+
+
+def _report(root: Path, output_dir: Path | None) -> int:
+    return Report(results_dir=root, output_dir=output_dir or root / "analysis")()
 
 
 def _set_damaged_aside(root: Path) -> None:
@@ -217,7 +224,9 @@ def _announce(plan: Plan, cells: list[SuiteCell]) -> None:
     done, total = plan.count(State.DONE), len(plan.suite.cells)
     seconds = sum(plan.costs[one.id].seconds for one in cells)
     out.print(f"{escape(plan.suite.name)}: {total:,} cells, {done:,} done, {len(cells):,} to run", end="")
-    out.print(f" (about {duration(seconds)} on one worker, give or take a factor {uncertainty(plan):.1f})" if cells else "")
+    out.print(
+        f" (about {duration(seconds)} on one worker, give or take a factor {uncertainty(plan):.1f})" if cells else ""
+    )
 
 
 def _conclude(outcome: Outcome, root: Path) -> None:
@@ -255,8 +264,8 @@ def _tell_plan(plan: Plan, workers: int) -> None:
     largest = max(cost.memory_mib for cost in plan.costs.values())
     disk = sum(cost.disk_mib for cost in plan.costs.values())
     out.print(
-        f"{len(suite.cells):,} cells, {todo:,} to run: about {duration(seconds / workers)} on {workers} worker(s), give or "
-        f"take a factor {uncertainty(plan):.1f}; {largest:,.0f} MiB of memory for each worker, {disk:,.0f} MiB of disk"
+        f"{len(suite.cells):,} cells, {todo:,} to run: about {duration(seconds / workers)} on {workers} worker(s), give "
+        f"or take a factor {uncertainty(plan):.1f}; {largest:,.0f} MiB of memory for each worker, {disk:,.0f} MiB of disk"
     )
     if any(cost.basis == "rule" for cost in plan.costs.values()):
         out.print("--probe makes a better guess: it runs a small cell for each checkpoint that no record tells of.")

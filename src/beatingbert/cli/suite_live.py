@@ -84,8 +84,8 @@ class SuiteLive:
         """All of it."""
         left = self.seconds_left
         head = (
-            f"{self._title}: {len(self._ended) - self._failed} done, {len(self._running)} running, {self._failed} failed "
-            f"of {self._total}"
+            f"{self._title}: {len(self._ended) - self._failed} done, {len(self._running)} running, "
+            f"{self._failed} failed of {self._total}"
         )
         head += f", about {duration(left)} left" if left is not None else ""
         parts: list[RenderableType] = [

@@ -119,7 +119,7 @@ def settle(model: PeftModel) -> None:
 
 
 def take_out(model: PeftModel) -> None:
-    """Give the base model its own layers back; its weights were frozen all along, so it answers as before, to the bit."""
+    """Give the base model its own layers back; its weights were frozen, so it answers as before, to the bit."""
     base = model.unload()
     # transformers is about to change the name
     disable = getattr(base, "activation_checkpointing_disable", None) or base.gradient_checkpointing_disable

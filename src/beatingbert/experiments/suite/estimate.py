@@ -1,7 +1,7 @@
 """What cells will cost, from records of cells like them, else by rule of thumb; each estimate says which and how sure.
 
-A cell's work is counted in tokens: what it trains on, what it answers, and the questions that time its latency. A record
-of the same engine and checkpoint tells how long a token of each takes.
+A cell's work is counted in tokens: what it trains on, what it answers, and the questions that time its latency. A
+record of the same engine and checkpoint tells how long a token of each takes.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ class Estimator:
         answering = throughput["seconds"] * (work.questions * work.question) / (throughput["n"] * done.question)
         timed = min(work.questions, TIMED_QUESTIONS) * spent["latency"]["p50_ms"] / 1000
         timed = min(TIMED_SECONDS, timed * work.question / done.question)
-        return training + answering + timed + spent["load_seconds"] + _other_seconds(record)
+        return float(training + answering + timed + spent["load_seconds"] + _other_seconds(record))
 
     def _folder_mib(self, folder: Path) -> float:
         if folder not in self._folders:
@@ -157,13 +157,13 @@ def _other_seconds(record: RunRecord) -> float:
     latency = spent["latency"]
     told = spent["train_seconds"] + spent["throughput"]["seconds"] + spent["load_seconds"]
     told += (latency["n"] + latency["warmup"]) * latency["p50_ms"] / 1000
-    return max(0.0, took.total_seconds() - told)
+    return max(0.0, took.total_seconds() - float(told))
 
 
 def _peak_mib(record: RunRecord) -> float:
     phases = record.efficiency["memory"].values()
     key = "device_mib" if any(phase["device_mib"] is not None for phase in phases) else "process_mib"
-    return max(phase[key] or 0.0 for phase in phases)
+    return max(float(phase[key] or 0.0) for phase in phases)
 
 
 def _by_rule(one: SuiteCell, work: Work) -> Cost:

@@ -124,7 +124,7 @@ def to_plain(config: RunConfig) -> dict[str, Any]:
 def from_plain(plain: Mapping[str, Any]) -> RunConfig:
     """The config that `to_plain` wrote."""
     kinds = {flag.field: flag.kind for flag in flags_of(plain["engine"]).values()} | {"output_dir": Path}
-    values = {
+    values: dict[str, Any] = {
         name: Path(value) if value is not None and kinds.get(name) is Path else value
         for name, value in plain.items()
         if name != "engine"

@@ -42,9 +42,9 @@ class Square:
     line: int
     lines: Mapping[str, int]
 
-    def line_of(self, text: str) -> int:
-        """The line that a complaint is about: of the key that it names, else of the block."""
-        return _line_of(text, self.lines, self.line)
+    def complain(self, text: str, complaints: Complaints) -> None:
+        """Note what is wrong with it."""
+        _complain(text, self.lines, self.line, complaints)
 
 
 class Grid:
@@ -133,14 +133,15 @@ class Grid:
         kind, flags = find_run(engine), flags_of(engine)
         for combination in itertools.product(*axes.values()):
             values = {key: value.read for key, value in zip(axes, combination, strict=True)}
-            if any([exclusion.takes(engine, values) for exclusion in self._exclusions]):  # every one is to be heard
+            taken = [exclusion for exclusion in self._exclusions if exclusion.takes(engine, values)]
+            if taken:
                 continue
-            lines = {key: value.line for key, value in zip(axes, combination, strict=True)}
+            lines = {key: one.line for key, one in zip(axes, combination, strict=True) if key not in self._instead}
             given = {flags[key].field: value for key, value in values.items() if value is not None}
             try:
                 yield Square(kind(**given), line, lines)
             except UsageError as error:
-                self._complaints.add(_line_of(str(error), lines, line), str(error))
+                _complain(str(error), lines, line, self._complaints)
 
 
 class Exclusion:
@@ -242,8 +243,8 @@ def _shown(value: Scalar) -> str:
     return "nothing" if value.kind == "null" else repr(value.text)
 
 
-def _line_of(text: str, lines: Mapping[str, int], otherwise: int) -> int:
-    """The line of the first of these keys that a message names as a flag or a word."""
-    flags = [name for name in re.findall(r"--(\w+)", text) if name in lines]
-    words = [name for name in re.findall(r"\w+", text) if name in lines]
-    return next((lines[name] for name in flags + words), otherwise)
+def _complain(text: str, lines: Mapping[str, int], block: int, complaints: Complaints) -> None:
+    """Note it with the line of the first key that the message names, else of the block."""
+    line = next((lines[name] for name in re.findall(r"\w+", text) if name in lines), block)
+    # A list that an alias (*name) brings in stands elsewhere, and so do defaults.
+    complaints.add(line, text if line >= block else f"{text} (for the block of line {block})")

@@ -108,12 +108,12 @@ def _plan(squares: Iterable[Square], complaints: Complaints) -> list[SuiteCell]:
         config = square.config
         refused = _refused(config, planner, verdicts)
         if refused is not None:
-            complaints.add(square.line_of(refused), refused)
+            square.complain(refused, complaints)
             continue
         try:
             cell = planner.cell(config)
         except UsageError as error:
-            complaints.add(square.line_of(str(error)), str(error))
+            square.complain(str(error), complaints)
             continue
         cell_id = cell.id
         if cell_id in first:
