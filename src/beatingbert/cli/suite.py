@@ -8,26 +8,23 @@ from typing import Annotated, Any, Literal
 
 import tyro
 from rich.markup import escape
-from rich.table import Table
 
 from beatingbert.cli.console import err, out
 from beatingbert.cli.report import Report
 from beatingbert.cli.suite_live import live_suite
+from beatingbert.cli.suite_tables import announce, conclude, tell_plan, tell_status
 from beatingbert.errors import SettingsError, SuiteError
 from beatingbert.execution.catalog import build_executor
 from beatingbert.experiments.suite.jobs import Outcome, Terms, fetch_data, run_cells
-from beatingbert.experiments.suite.load import Suite, SuiteCell, load_suite, select
-from beatingbert.experiments.suite.plan import Plan, parts_of, plan_suite, uncertainty
+from beatingbert.experiments.suite.load import Suite, load_suite, select
+from beatingbert.experiments.suite.plan import Plan, plan_suite
 from beatingbert.experiments.suite.probe import probe
 from beatingbert.experiments.suite.stock import State
 from beatingbert.experiments.suite.travel import pull
-from beatingbert.report.text import duration
 from beatingbert.runs.remote import is_url
 from beatingbert.runs.store import RunStore
 
 SHIPPED = Path("experiments") / "suites"
-MOST_LISTED = 20
-BASES = {"same": "records", "scaled": "other tasks' records", "rule": "rule of thumb"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +40,7 @@ class SuiteCommand:
             share it.
     """
 
-    file: tyro.conf.Positional[Path]
+    file: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="FILE")]]
     data_dir: Path | None = None
     max_eval_samples: int | None = None
     results_dir: Path = Path("results")
@@ -101,7 +98,7 @@ class SuitePlan(SuiteCommand):
             with live_suite(plan, title="probing") as told:
                 records = probe(plan, build_executor("serial"), on_event=told)
             plan = self.plan(suite, probed=records)
-        _tell_plan(plan, self.workers)
+        tell_plan(plan, self.workers)
         return 0
 
 
@@ -146,17 +143,19 @@ class SuiteRun(SuiteCommand):
         suite = self.load()
         if fetch_data(suite):
             suite = self.load()
-        _set_damaged_aside(self.root(suite))
+        for folder, damage in RunStore(self.root(suite)).quarantine().items():
+            err.print(f"set aside, to be run again: {escape(str(folder))}: {escape(damage)}")
         plan = self.plan(suite)
-        cells = [one for one in plan.todo if self.only is None or one in select(suite.cells, self.only)]
-        _announce(plan, cells)
+        chosen = {one.id for one in (suite.cells if self.only is None else select(suite.cells, self.only))}
+        cells = [one for one in plan.todo if one.id in chosen]
+        announce(plan, cells)
         outcome = Outcome()
         try:
             if cells:
                 with live_suite(plan, title=suite.name, cells=cells) as told:
                     run_cells(cells, plan, executor, self._terms(), on_event=told, outcome=outcome)
         finally:
-            _conclude(outcome, self.root(suite))
+            conclude(outcome, self.root(suite))
         if self.report:
             _report(self.root(suite), None)
         return 1 if outcome.failed else 0
@@ -176,18 +175,7 @@ class SuiteStatus(SuiteCommand):
         """Print it."""
         suite = self.load()
         plan = self.plan(suite)
-        table = _table("state", "cells")
-        for state in State:
-            table.add_row(state.value, f"{plan.count(state):,}")
-        out.print(table)
-        failed = [one for one in suite.cells if plan.states[one.id] is State.FAILED]
-        for one in failed[:MOST_LISTED]:
-            out.print(f"failed: {escape(one.name)}: {escape(_last_line(plan.stock.error_of(one)))}")
-            out.print(f"        traceback: {escape(str(plan.stock.error_of(one)))}")
-        if len(failed) > MOST_LISTED:
-            out.print(f"... and {len(failed) - MOST_LISTED:,} more")
-        for path in plan.stock.unreadable:
-            out.print(f"damaged, so not done: {escape(str(path))}")
+        tell_status(plan)
         return 0
 
 
@@ -213,74 +201,3 @@ class SuiteReport(SuiteCommand):
 
 def _report(root: Path, output_dir: Path | None) -> int:
     return Report(results_dir=root, output_dir=output_dir or root / "analysis")()
-
-
-def _set_damaged_aside(root: Path) -> None:
-    for folder, damage in RunStore(root).quarantine().items():
-        err.print(f"set aside, to be run again: {escape(str(folder))}: {escape(damage)}")
-
-
-def _announce(plan: Plan, cells: list[SuiteCell]) -> None:
-    done, total = plan.count(State.DONE), len(plan.suite.cells)
-    seconds = sum(plan.costs[one.id].seconds for one in cells)
-    out.print(f"{escape(plan.suite.name)}: {total:,} cells, {done:,} done, {len(cells):,} to run", end="")
-    out.print(
-        f" (about {duration(seconds)} on one worker, give or take a factor {uncertainty(plan):.1f})" if cells else ""
-    )
-
-
-def _conclude(outcome: Outcome, root: Path) -> None:
-    told = f"{len(outcome.done):,} finished, {len(outcome.failed):,} failed"
-    if outcome.elsewhere:
-        told += f", {len(outcome.elsewhere):,} are being run by another runner"
-    out.print(f"{told}; runs: {escape(str(root))}/")
-    for name, path in list(outcome.failed.items())[:MOST_LISTED]:
-        out.print(f"failed: {escape(name)}: {escape(_last_line(path))}")
-        out.print(f"        traceback: {escape(str(path))}")
-    if len(outcome.failed) > MOST_LISTED:
-        out.print(f"... and {len(outcome.failed) - MOST_LISTED:,} more; 'beatingbert suite status' lists them")
-
-
-def _tell_plan(plan: Plan, workers: int) -> None:
-    suite = plan.suite
-    if suite.about:
-        out.print(escape(suite.about))
-    table = _table("engine", "model", "cells", "done", "failed", "left", "time", "MiB at peak", "MiB on disk", "from")
-    for part in parts_of(plan):
-        left = part.cells - part.done
-        table.add_row(
-            part.engine,
-            escape(part.model),
-            *(f"{count:,}" for count in (part.cells, part.done, part.failed, part.left)),
-            *((duration(part.seconds), f"{part.memory_mib:,.0f}", f"{part.disk_mib:,.0f}") if left else ("-",) * 3),
-            ", ".join(BASES[basis] for basis in part.bases) or "-",
-        )
-    out.print(table)
-    seconds = sum(cost.seconds for cost in plan.costs.values())
-    todo = len(plan.costs)
-    if not todo:
-        out.print(f"all {len(suite.cells):,} cells are done: 'beatingbert suite report {escape(str(suite.path))}'")
-        return
-    largest = max(cost.memory_mib for cost in plan.costs.values())
-    disk = sum(cost.disk_mib for cost in plan.costs.values())
-    out.print(
-        f"{len(suite.cells):,} cells, {todo:,} to run: about {duration(seconds / workers)} on {workers} worker(s), give "
-        f"or take a factor {uncertainty(plan):.1f}; {largest:,.0f} MiB of memory for each worker, {disk:,.0f} MiB of disk"
-    )
-    if any(cost.basis == "rule" for cost in plan.costs.values()):
-        out.print("--probe makes a better guess: it runs a small cell for each checkpoint that no record tells of.")
-
-
-def _last_line(path: Path) -> str:
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    except OSError:
-        return "no traceback was left"
-    return lines[-1] if lines else "no traceback was left"
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, justify="left" if column in ("engine", "model", "state", "from") else "right")
-    return table

@@ -11,11 +11,12 @@ from beatingbert.experiments.suite.grid import Grid, Square
 
 HEAD = """# What the suites run
 
-<!-- Made by `python experiments/write_summary.py` from the files in experiments/suites/; a test fails when it is stale. -->
+<!-- Made by `python experiments/write_summary.py` from experiments/suites/; a test fails when it is stale. -->
 
-`bash experiments/run_quick_test.sh` runs `quick`, `bash experiments/run_full_benchmark.sh` runs `full` (with `--offline`
-`full_offline`); any suite runs with `beatingbert suite run NAME`, and `beatingbert suite plan NAME` says what of it is done
-and what the rest would cost here. What was interrupted is gone on with by giving the same command again.
+`bash experiments/run_quick_test.sh` runs `quick`, `bash experiments/run_full_benchmark.sh` runs `full` (with
+`--offline` it runs `full_offline`). Any suite runs with `beatingbert suite run NAME`, and `beatingbert suite plan NAME`
+says what of it is done and what the rest would cost here. Give the same command again to go on with what was
+interrupted.
 """
 COLUMNS = ("engine", "how", "checkpoints", "tasks", "train rows", "seeds", "cells")
 
