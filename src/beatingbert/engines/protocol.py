@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from beatingbert.engines.shelf import Shelf
 from beatingbert.progress import Progress, silent
 from beatingbert.tasks.example import Example, Question
 from beatingbert.tasks.prediction import Prediction
@@ -42,6 +43,7 @@ class Workplace:
             the same on every machine. What the files say is covered by the cell's prompt hash.
         progress: called while work is done.
         upkeep: how a training is kept and watched.
+        shelf: where a checkpoint lies that an earlier run has loaded, and where this one leaves its own.
     """
 
     task: Task
@@ -49,6 +51,7 @@ class Workplace:
     prompt_dir: Path | None = None
     progress: Progress = silent
     upkeep: Upkeep = Upkeep()
+    shelf: Shelf = field(default_factory=Shelf)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -460,3 +460,12 @@ class MajorityConfig(RunConfig):
     def engine_settings(self) -> dict[str, Any]:
         """There is nothing to set."""
         return {}
+
+
+RUNS: dict[str, type[RunConfig]] = {
+    "encoder": BERTConfig,
+    "llm": LLMConfig,
+    "linear": LinearConfig,
+    "majority": MajorityConfig,
+}
+"""What can be run, by the name that the command and a suite file have for it."""

@@ -13,6 +13,7 @@ from typing import Any
 from beatingbert.engines.catalog import build_engine
 from beatingbert.engines.protocol import Classifier, Upkeep, Workplace
 from beatingbert.errors import TooFewExamplesError
+from beatingbert.experiments.kept import Kept
 from beatingbert.progress import Progress, silent
 from beatingbert.report.errors.analysis import ensure_analysed
 from beatingbert.runs.cell import Cell
@@ -24,7 +25,6 @@ from beatingbert.scoring.efficiency import PeakMemory, measure_latency, measure_
 from beatingbert.scoring.scorecard import score
 from beatingbert.tasks.catalog import find_task
 from beatingbert.tasks.example import Example, Question
-from beatingbert.tasks.load import open_source
 from beatingbert.tasks.prediction import Prediction
 from beatingbert.tasks.spec import Shape, Task
 from beatingbert.tasks.splits import Splits, draw_unlabelled, load_splits, load_test
@@ -68,6 +68,7 @@ def run_cell(
     needs_train: bool,
     progress: Progress = silent,
     upkeep: Upkeep = NO_UPKEEP,
+    kept: Kept | None = None,
 ) -> RunRecord:
     """Answer one square of the grid and keep what happened.
 
@@ -81,13 +82,17 @@ def run_cell(
         needs_train: whether the engine learns from or shows train rows.
         progress: called while work is done.
         upkeep: how a training is kept and watched.
+        kept: what the cell before has left in this process, and where this one leaves its own; None for nothing.
     """
+    kept = kept or Kept()
     started = datetime.now().astimezone().isoformat(timespec="seconds")
     hearing = Hearing(progress)
     task = find_task(cell.task)
-    splits, questions, whole_test = _read(cell, task, data_dir, needs_train)
+    splits, questions, whole_test = _read(cell, task, kept, data_dir, needs_train)
     logger.info("cell %s: %s on %s, data %s", cell.id, model, cell.task, splits.provenance.get("source"))
-    workplace = Workplace(task=task, folder=folder.path, prompt_dir=prompt_dir, progress=hearing, upkeep=upkeep)
+    workplace = Workplace(
+        task=task, folder=folder.path, prompt_dir=prompt_dir, progress=hearing, upkeep=upkeep, shelf=kept.shelf
+    )
     engine = build_engine(cell.engine, cell.settings, workplace)
     with PeakMemory() as fitting:
         classifier = engine.fit(splits.train, development=splits.development, seed=cell.seed)
@@ -138,27 +143,27 @@ def help_fit(
 ) -> None:
     """Take part in the training of a cell that another process keeps and scores; the arguments are `run_cell`'s."""
     task = find_task(cell.task)
-    splits, _, _ = _read(cell, task, data_dir, needs_train)
+    splits, _, _ = _read(cell, task, Kept(), data_dir, needs_train)
     workplace = Workplace(task=task, folder=folder, prompt_dir=prompt_dir, upkeep=upkeep)
     engine = build_engine(cell.engine, cell.settings, workplace)
     engine.fit(splits.train, development=splits.development, seed=cell.seed)
 
 
 def _read(
-    cell: Cell, task: Task, data_dir: Path | None, needs_train: bool
+    cell: Cell, task: Task, kept: Kept, data_dir: Path | None, needs_train: bool
 ) -> tuple[Splits, dict[str, list[Question]], bool]:
     """The rows, the questions by split (to be scored, or the test split's), and whether these are the whole of test."""
+    source = kept.source(task, data_dir)
     if cell.mode == "predict":
-        test = load_test(task, data_dir=data_dir)
+        test = load_test(task, source=source)
         questions = draw_unlabelled(test, cell.eval_size)
-        source = open_source(task, data_dir=data_dir)
         used = {str(task.test): len(questions)}
         provenance = {"task": task.name, "source": source.kind, "revision": cell.data_revision, "splits": used}
         empty = Splits(train=[], development=[], evaluation={}, provenance=provenance)
         return empty, {str(task.test): questions}, len(questions) == len(test.questions) and not test.partial
     splits = load_splits(
         task,
-        data_dir=data_dir,
+        source=source,
         train_size=cell.train_size,
         eval_size=cell.eval_size,
         seed=cell.seed,

@@ -9,28 +9,26 @@ from pathlib import Path
 from typing import Any
 
 from beatingbert.checkpoints.reference import short_name
-from beatingbert.engines.catalog import check_settings, engine_version
 from beatingbert.experiments import company
 from beatingbert.experiments.config import RunConfig
+from beatingbert.experiments.kept import Kept
+from beatingbert.experiments.planning import plan_cell
 from beatingbert.experiments.run_cell import help_fit, run_cell
 from beatingbert.progress import Progress, silent
-from beatingbert.prompts.template import load_template
-from beatingbert.runs.cell import Cell
 from beatingbert.runs.record import RunRecord
 from beatingbert.runs.resume import find_unfinished, kept_name, require_unfinished
 from beatingbert.runs.store import RESULTS, RunFolder, RunStore, read_record
-from beatingbert.tasks.catalog import find_task
-from beatingbert.tasks.load import open_source
 
 RESULTS_DIR = Path("results")
 
 
-def run(config: RunConfig, *, progress: Progress = silent) -> RunRecord:
+def run(config: RunConfig, *, progress: Progress = silent, kept: Kept | None = None) -> RunRecord:
     """Do one run and keep it.
 
     Args:
         config: a `BERTConfig`, `LLMConfig` (also called `GemmaConfig`), `LinearConfig` or `MajorityConfig`.
         progress: called while work is done.
+        kept: what an earlier run has left in this process, and where this one leaves its own; None for nothing.
 
     Returns:
         The record, as `results.json` in `record.folder` holds it.
@@ -59,6 +57,7 @@ def run(config: RunConfig, *, progress: Progress = silent) -> RunRecord:
             needs_train=config.needs_train,
             progress=progress,
             upkeep=config.upkeep,
+            kept=kept,
         )
 
 
@@ -75,26 +74,6 @@ def _help(config: RunConfig) -> RunRecord:
         upkeep=config.upkeep,
     )
     return read_record(company.await_results(folder))
-
-
-def plan_cell(config: RunConfig) -> Cell:
-    """The square of the grid that a user asks for, with the versions of engine, data and prompt written in."""
-    task = find_task(config.task)
-    check_settings(config.engine, config.engine_settings())  # before anything slow
-    prompted = config.engine in ("llm", "lora")
-    return Cell(
-        task=config.task,
-        engine=config.engine,
-        engine_version=engine_version(config.engine),
-        mode="predict" if config.predicts_only else "evaluate",
-        settings=config.engine_settings(),
-        train_size=config.max_samples if config.needs_train else None,
-        eval_size=config.max_eval_samples,
-        seed=config.seed,
-        select_on=config.select_on,
-        data_revision=open_source(task, data_dir=config.data_dir).revision(),
-        prompt_sha256=load_template(task, config.prompt_folder).sha256 if prompted else "",
-    )
 
 
 def default_run_name(config: RunConfig, now: datetime) -> str:

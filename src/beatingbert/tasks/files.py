@@ -12,7 +12,7 @@ from pathlib import Path
 from beatingbert.errors import DataError
 from beatingbert.tasks.rows import MissingSplitError, Rows, decode_rows
 from beatingbert.tasks.spec import Task
-from beatingbert.tasks.tables import ENDINGS, read_table
+from beatingbert.tasks.tables import ENDINGS, count_rows, read_table
 
 
 class FilesSource:
@@ -42,6 +42,15 @@ class FilesSource:
             if split is not None and (found := self._find(split)):
                 whole.update(f"{split} {file_sha256(found[0])}\n".encode())
         return whole.hexdigest()
+
+    def has(self, split: str) -> bool:
+        """Whether there is a file for the split."""
+        return self._find(split) is not None
+
+    def count(self, split: str) -> int | None:
+        """Rows of the split's file; None where there is none."""
+        found = self._find(split)
+        return count_rows(found[0]) if found else None
 
     def read(self, split: str) -> Rows:
         """All rows of a split.

@@ -44,6 +44,14 @@ class HubSource:
         """
         return self._task.hub.revision or self._commit or _commit_of(self._cached()) or "unknown"
 
+    def has(self, split: str) -> bool:
+        """Whether the hub is declared to have it."""
+        return split in self._task.hub.splits
+
+    def count(self, split: str) -> int | None:
+        """Not told without asking the hub."""
+        return None
+
     def read(self, split: str) -> Rows:
         """All rows of a split, from the cache or by download.
 
@@ -52,7 +60,7 @@ class HubSource:
             UnreachableError: neither cache nor hub has the data; the message tells three ways to go on.
         """
         hub = self._task.hub
-        if split not in hub.splits:
+        if not self.has(split):
             known = ", ".join(hub.splits)
             raise MissingSplitError(
                 f"task {self._task.name!r}: {hub.dataset} on the hub has the splits {known}, not {split!r}."

@@ -25,6 +25,12 @@ class Source(Protocol):
     def revision(self) -> str:
         """Which version of the data: a hash or a commit, "unknown" where there is none."""
 
+    def has(self, split: str) -> bool:
+        """Whether it holds this split, as far as can be told without reading rows or asking anyone."""
+
+    def count(self, split: str) -> int | None:
+        """About how many rows the split has, told without decoding them; None where only reading would tell."""
+
     def read(self, split: str) -> Rows:
         """All rows of a split, labelled and unlabelled."""
 

@@ -49,6 +49,7 @@ def load_splits(
     seed: int = DEFAULT_SEED,
     select_on: Literal["development", "validation"] = "development",
     need_train: bool = True,
+    source: Source | None = None,
 ) -> Splits:
     """Read, sample and carve the rows of one run.
 
@@ -62,6 +63,7 @@ def load_splits(
         select_on: "development" carves 10 % of train (at most 2,000 rows); "validation" carves nothing and hands out
             the first evaluation split as development, which makes what is reported on it optimistic.
         need_train: False for zero-shot runs: train is not even read, and without train nothing is carved.
+        source: where to read from; None opens it.
 
     Raises:
         SettingsError: a size below 1, or an unknown `select_on`.
@@ -74,7 +76,7 @@ def load_splits(
     for name, size in (("train_size", train_size), ("eval_size", eval_size)):
         if size is not None and size < 1:
             raise SettingsError(f"{name} must be at least 1, got {size}. Leave it out to take every row.")
-    source = open_source(task, data_dir=data_dir)
+    source = source or open_source(task, data_dir=data_dir)
     records: dict[str, Any] = {}
     train: list[Example] = []
     development: list[Example] = []
@@ -130,7 +132,7 @@ def load_unlabelled(task: Task, *, data_dir: Path | None = None, size: int | Non
     return draw_unlabelled(load_test(task, data_dir=data_dir), size)
 
 
-def load_test(task: Task, *, data_dir: Path | None = None) -> Rows:
+def load_test(task: Task, *, data_dir: Path | None = None, source: Source | None = None) -> Rows:
     """The whole test split as it is found.
 
     Raises:
@@ -138,7 +140,7 @@ def load_test(task: Task, *, data_dir: Path | None = None) -> Rows:
     """
     if task.test is None:
         raise DataError(f"task {task.name!r} has no test split; its evaluation splits: {', '.join(task.evaluation)}")
-    return open_source(task, data_dir=data_dir).read(task.test)
+    return (source or open_source(task, data_dir=data_dir)).read(task.test)
 
 
 def draw_unlabelled(rows: Rows, size: int | None) -> list[Question]:

@@ -14,6 +14,7 @@ import io
 import json
 import zlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from beatingbert.errors import DataError
 from beatingbert.tasks.rows import StoredRow
@@ -42,6 +43,24 @@ def read_table(data: bytes, source: str) -> list[StoredRow]:
         if stem.endswith(ending):
             return read(data, source)
     raise DataError(f"{source}: expected a file that ends in {', '.join(ENDINGS)}")
+
+
+def count_rows(path: Path) -> int | None:
+    """About how many rows a file has, in milliseconds: by its lines, or as its footer says; None if it is damaged.
+
+    A quoted line break in a CSV field counts as one more: good enough for estimates, not for results.
+    """
+    try:
+        if path.suffix == ".parquet":
+            import pyarrow.parquet as parquet
+
+            return int(parquet.read_metadata(path).num_rows)
+        data = path.read_bytes()
+        lines = gzip.decompress(data) if path.suffix == ".gz" else data
+    except (OSError, EOFError, ValueError, zlib.error):  # pyarrow's own errors are ValueErrors
+        return None
+    count = lines.count(b"\n") + (not lines.endswith(b"\n") and bool(lines))
+    return count - (".jsonl" not in path.suffixes)  # the header
 
 
 def _decoded(data: bytes, source: str) -> str:

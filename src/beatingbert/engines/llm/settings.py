@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from beatingbert.errors import SettingsError
 from beatingbert.tasks.spec import Shape, Task
 
+VERSION = 2
 ANSWER_BY = ("likelihood", "generation")
 CHOICE_BY = ("ending", "letter")
 NORMALISE_BY = ("characters", "none")

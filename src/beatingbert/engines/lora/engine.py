@@ -20,7 +20,7 @@ from beatingbert.checkpoints.reference import resolve
 from beatingbert.engines import onednn
 from beatingbert.engines.llm.engine import LlmClassifier, LlmEngine
 from beatingbert.engines.lora.folder import WEIGHTS, load_adapter, save_adapter, write_checkpoint
-from beatingbert.engines.lora.layers import adapt, adapted_names, factors, folded, settle
+from beatingbert.engines.lora.layers import adapt, adapted_names, factors, folded, settle, take_out
 from beatingbert.engines.lora.rows import encode
 from beatingbert.engines.lora.settings import LoraSettings
 from beatingbert.engines.lora.train import train_adapter
@@ -28,8 +28,6 @@ from beatingbert.engines.protocol import EngineFacts, Workplace
 from beatingbert.errors import TooFewExamplesError
 from beatingbert.tasks.example import Example
 from beatingbert.tasks.prediction import Prediction
-
-VERSION = 1
 
 
 class LoraEngine:
@@ -54,6 +52,7 @@ class LoraEngine:
             own = self._tag(plain)
             otherwise = [name for name in own if name != "base" and tag.get(name, own[name]) != own[name]]
             plain.facts.notes |= {"adapter": str(folder), "asked_otherwise_than_trained": otherwise}
+        self._workplace.shelf.undo_before_next(lambda: take_out(model))
         model.eval()
         self._describe(model, folder, plain.facts)
         if settings.merge:
@@ -61,6 +60,7 @@ class LoraEngine:
         settle(model)
         if onednn.pays(plain.facts.device):
             onednn.pack(model, but=factors(model))
+            self._workplace.shelf.clear()  # packing cannot be undone
         return exam.candidate(model.get_base_model(), plain.facts, self._workplace)
 
     def _train(self, plain: LlmClassifier, exam: Exam, train: Sequence[Example], seed: int) -> tuple[PeftModel, Path]:

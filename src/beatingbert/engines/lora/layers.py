@@ -129,6 +129,15 @@ def settle(model: PeftModel) -> None:
             module.lora_B.to(dtype)
 
 
+def take_out(model: PeftModel) -> None:
+    """Give the base model its own layers back; its weights were frozen, so it answers as before, to the bit."""
+    base = model.unload()
+    # transformers is about to change the name
+    disable = getattr(base, "activation_checkpointing_disable", None) or base.gradient_checkpointing_disable
+    disable()
+    base.requires_grad_(True)
+
+
 @contextmanager
 def folded(model: PeftModel) -> Iterator[Any]:
     """Within it the base model's weights contain the update, rounded to their format; afterwards not a bit of it."""

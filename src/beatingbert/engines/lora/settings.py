@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from beatingbert.engines.llm.settings import LLMSettings
 from beatingbert.errors import SettingsError
 
+VERSION = 1
 TARGETS = ("qkvo", "all-linear")
 
 
