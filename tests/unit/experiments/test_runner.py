@@ -40,7 +40,8 @@ def record(request: pytest.FixtureRequest, data_dir: Path) -> RunRecord:
 def test_a_run_leaves_the_folder_that_the_design_promises(record: RunRecord) -> None:
     assert record.folder == Path("results") / record.run_name
     assert {path.relative_to(record.folder).as_posix() for path in record.folder.rglob("*") if path.is_file()} == {
-        *("config.json", "results.json", "history.json", "predictions.parquet", "questions.parquet", "log.txt"),
+        *("checksums.sha256", "config.json", "results.json", "history.json", "log.txt"),
+        *("predictions.parquet", "questions.parquet"),
         "error_analysis/analysis.json",
         *(f"error_analysis/validation/{name}.csv" for name in TABLES),
     }

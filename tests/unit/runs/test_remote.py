@@ -52,7 +52,7 @@ def test_a_run_that_was_put_is_done_and_comes_back_as_it_was(
     assert find_damage(fetched) is None
     assert read_record(fetched / RESULTS) == record
     assert (fetched / "predictions.parquet").read_bytes() == (folder / "predictions.parquet").read_bytes()
-    assert (fetched / "error_analysis" / "validation" / "errors.csv").exists()
+    assert (fetched / "prompts" / "prompts.jsonl").exists()
     assert [path.name for path in (tmp_path / "there").iterdir()] == [record.cell.id]
 
 
