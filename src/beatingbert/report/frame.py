@@ -241,10 +241,25 @@ def _require(record: RunRecord) -> None:
         for name in ("rows", "unparsed"):
             int(score[name])
         int(score["truncated"]["rows"])
-        for metric in score["metrics"].values():
-            for part in ("value", "low", "high"):
-                float(metric[part])
+        for name, metric in score["metrics"].items():
+            value, low, high = (float(metric[part]) for part in ("value", "low", "high"))
+            if not low <= value <= high:
+                raise ValueError(f"the interval of {name} does not hold its value")
         float(score["metrics"]["accuracy"]["value"])
+        _require_pictures(score)
+
+
+def _require_pictures(score: Mapping[str, Any]) -> None:
+    """The same for what is drawn of a split."""
+    matrix = score["confusion_matrix"]
+    labels, rows = list(matrix["labels"]), list(matrix["rows"])
+    if labels and [len(row) for row in rows] != [len(labels) + 1] * len(labels):
+        raise ValueError("confusion_matrix does not fit its labels")
+    for row in rows:
+        sum(row)
+    for part in score.get("reliability", []):
+        for name in ("low", "high", "count", *(("confidence", "accuracy") if part["count"] else ())):
+            float(part[name])
 
 
 def _checked(record: RunRecord, split: str) -> Answers:
