@@ -79,5 +79,5 @@ def surroundings(payload: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "pid": os.getpid(),
         "threads": [os.environ.get(name) for name in payload["names"]],
-        "heavy": [name for name in ("torch", "numpy") if name in sys.modules],
+        "heavy": [name for name in ("torch", "transformers") if name in sys.modules],
     }

@@ -63,24 +63,34 @@ def run(name: str) -> Iterator[Run]:
 
     before = children()
     yield do
-    assert children() == before, "something is left running"
+    assert comes_true(lambda: children().keys() <= before.keys()), f"left running: {children()}"
 
 
 def build(name: str, **settings: Any) -> Executor:
     return build_executor(name, **{**({} if name == "serial" else {"workers": 2}), **settings})
 
 
-def children() -> set[int]:
-    """Our processes, but for those of a Ray cluster itself, and of its idle workers."""
-    found = set()
+def children() -> dict[int, str]:
+    """Our living processes, but for those that are a Ray cluster's own while it waits for work."""
+    found = {}
     for process in psutil.Process().children(recursive=True):
         try:
-            words = " ".join(process.cmdline())
+            words, status = " ".join(process.cmdline()), process.status()
         except psutil.Error:
             continue
-        if "ray/" not in words and "ray::" not in words:
-            found.add(process.pid)
+        is_waiting_ray = ("ray/" in words or "ray::" in words) and "ray::Remote" not in words
+        if words and status != psutil.STATUS_ZOMBIE and not is_waiting_ray:
+            found[process.pid] = words
     return found
+
+
+def comes_true(holds: Callable[[], bool], seconds: float = 20) -> bool:
+    end = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def job(number: int, **payload: Any) -> Job:
@@ -98,13 +108,8 @@ def failures(told: Sequence[Event]) -> list[Failed]:
     return [event for event in told if isinstance(event, Failed)]
 
 
-def is_gone(pid: int, seconds: float = 20) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-            return True
-        time.sleep(0.05)
-    return False
+def is_gone(pid: int) -> bool:
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
 def test_results_do_not_depend_on_the_order_of_the_jobs(run: Run) -> None:
@@ -241,7 +246,8 @@ def test_what_a_job_prints_or_asks_disturbs_nothing(run: Run) -> None:
 @pytest.mark.parametrize("then", ["hang", "return"])
 def test_what_a_job_has_started_ends_with_its_worker(run: Run, tmp_path: Path, then: str) -> None:
     run([job(0, do="bear", child=str(tmp_path / "child"), then=then, timeout_s=3)])
-    assert is_gone(int((tmp_path / "child").read_text(encoding="utf-8")))
+    child = int((tmp_path / "child").read_text(encoding="utf-8"))
+    assert comes_true(lambda: is_gone(child))
 
 
 def test_a_listener_that_raises_stops_everything(run: Run) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told that it is used
+os.environ.setdefault("RAY_worker_niceness", "0")  # locally; at Ray's own 15 whatever else runs slows a measurement
 
 import ray
 from ray.exceptions import ActorUnavailableError, NodeDiedError, RayError
@@ -52,7 +53,7 @@ class Actor:
         self.name = name
         self.needs = needs
         self.is_dismissed = False
-        self.refs: list[Any] = []  # the replies that are still to come
+        self.refs: list[Any] = []  # the replies that are still to come, in order
         self._work = work
         self._node = ""
         options: dict[str, Any] = {
@@ -72,11 +73,10 @@ class Actor:
         """As `Hand`; an actor does one thing after another, so the first reply tells that the second is begun."""
         self.refs = [self._actor.node.remote(), self._actor.do.remote(self._work, dict(job.payload))]
 
-    def read(self, ref: Any) -> Outcome:
-        """What one of `refs` has brought."""
-        self.refs.remove(ref)
+    def read(self) -> Outcome:
+        """What the first of `refs` has brought."""
         try:
-            reply = ray.get(ref)
+            reply = ray.get(self.refs.pop(0))
         except RayError as error:
             self.refs = []
             lost = isinstance(error, NodeDiedError | ActorUnavailableError) or not _is_up(self._node)
@@ -153,9 +153,9 @@ class Cluster:
     def wait(self, seconds: float) -> list[tuple[Hand, Outcome]]:
         """As `Site`."""
         self._forget_the_dismissed()
-        owners = {ref: actor for actor in self._actors for ref in actor.refs}
+        owners = {actor.refs[0]: actor for actor in self._actors if actor.refs}
         ready, _ = ray.wait(list(owners), num_returns=1, timeout=seconds) if owners else ([], [])
-        return [(owners[ref], owners[ref].read(ref)) for ref in ready]
+        return [(owners[ref], owners[ref].read()) for ref in ready]
 
     def close(self) -> None:
         """End every worker."""

@@ -28,11 +28,11 @@ def find_changed(folder: Path, only: str | None = None) -> str | None:
         only: look at this file alone.
     """
     try:
-        lines = (folder / CHECKSUMS).read_text(encoding="utf-8", errors="replace").splitlines()
+        *lines, rest = (folder / CHECKSUMS).read_text(encoding="utf-8", errors="replace").split("\n")
     except FileNotFoundError:
         return None  # a run of an earlier version
     sums = {name: digest for digest, _, name in (line.partition("  ") for line in lines) if name}
-    if len(sums) != len(lines) or only not in (None, *sums):
+    if rest or len(sums) != len(lines) or only not in (None, *sums):
         return f"{CHECKSUMS} cannot be read"
     for name, digest in sums.items():
         if only not in (None, name):

@@ -52,23 +52,22 @@ class Lease:
             self._lock.acquire()
         except Timeout:
             return False
+        is_ours = False
         try:
-            if self._acquire_lease(patient=patient):
-                return True
-        except BaseException:
-            self._lock.release()
-            raise
-        self._lock.release()
-        return False
+            is_ours = self._acquire_lease(patient=patient)
+        finally:
+            if not is_ours:
+                self._unlock()
+        return is_ours
 
     def release(self) -> None:
         """Let the folder go and leave no trace."""
         is_lost = self.is_lost
         self._lease.release()
-        if not is_lost:
-            with suppress(OSError):  # still held when it is removed, so that nobody locks a file that is gone
-                (self._folder / LOCK).unlink()
-        self._lock.release()
+        if is_lost:
+            self._lock.release()
+        else:
+            self._unlock()
 
     @property
     def is_lost(self) -> bool:
@@ -86,6 +85,11 @@ class Lease:
                 f"{str(self._folder)!r} was taken over by another process, because this one had not refreshed its "
                 "lease in time; what the other one finishes counts, this does not"
             )
+
+    def _unlock(self) -> None:
+        with suppress(OSError):  # still held when it is removed, so that nobody locks a file that is gone
+            (self._folder / LOCK).unlink()
+        self._lock.release()
 
     def _acquire_lease(self, *, patient: bool) -> bool:
         seen = self._beat()
