@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
+from pathlib import Path
 
 from beatingbert.tasks.example import Example, Question
 
@@ -62,3 +64,16 @@ def blanks(count: int) -> list[Example]:
         )
         rows.append(Example(question, str(number % 2)))
     return rows
+
+
+def write_sentiment(data_dir: Path, *, train: int = 60, validation: int = 20) -> Path:
+    """SST-2 as files under `data_dir`, which is returned."""
+    for split, examples in (("train", sentiment(train)), ("validation", sentiment(validation, start=500))):
+        rows = [
+            {"idx": at, **example.question.texts, "label": int(example.label == "positive")}
+            for at, example in enumerate(examples)
+        ]
+        (data_dir / "sst2").mkdir(parents=True, exist_ok=True)
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        (data_dir / "sst2" / f"{split}.jsonl").write_text(text, encoding="utf-8")
+    return data_dir

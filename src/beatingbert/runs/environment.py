@@ -10,6 +10,7 @@ import os
 import platform
 import subprocess
 import sys
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,7 @@ def _list_gpus(torch: Any) -> list[dict[str, Any]]:
     return [{"name": str(device.name), "memory_mib": round(device.total_memory / MIB)} for device in devices]
 
 
+@cache
 def _find_version(package: str) -> str | None:
     try:
         return metadata.version(package)
