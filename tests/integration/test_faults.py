@@ -348,7 +348,7 @@ def test_a_ray_worker_is_killed_in_mid_cell(tmp_path: Path, data: Path, unbroken
 
 @pytest.fixture
 def two_nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A cluster whose head does no work, and two nodes of one CPU; skipped where the machine is too busy to start it."""
+    """A cluster whose head does no work, and two nodes of one CPU; skipped where it does not start in time."""
     pytest.importorskip("ray", reason="needs 'pip install beatingbert[ray]'")
     from ray.cluster_utils import Cluster
 
