@@ -11,9 +11,13 @@ BeatingBertError                     exit status 1: a run that was well asked fo
 │   ├── MisalignedError              two columns that should describe the same rows do not
 │   ├── RunExistsError               an output folder that already holds a finished run, or is being worked in
 │   ├── ResumeError                  there is no unfinished run to go on with, or it is another cell's
+│   ├── RefusedError                 a model's server that refuses the key or a request
+│   │   └── NotOfferedError          it does not know such a request at all
+│   ├── MissingExtraError            a package that only some runs need is not installed
 │   └── NotAvailableError            a mode that this version does not have
 ├── TrainingError                    a loss that is no number any more, or another process that failed
-└── UnreachableError                 the hub or a package index did not answer
+├── BudgetError                      a limit on requests or money was reached before everything was answered
+└── UnreachableError                 the hub, a package index or a model's server did not answer
     └── DamagedDownloadError         what arrived is not what was expected, twice
 
 A message carries the value, the rule and the way out.
@@ -87,6 +91,18 @@ class ResumeError(UsageError):
     """There is no unfinished run to go on with, or it belongs to another cell."""
 
 
+class RefusedError(UsageError):
+    """A model's server that refuses the key or a request; the message has its words, never the key."""
+
+
+class NotOfferedError(RefusedError):
+    """A model's server that does not know such a request, so that another way of asking may be tried."""
+
+
+class MissingExtraError(UsageError):
+    """A package that only some runs need is not installed; names the extra that brings it."""
+
+
 class NotAvailableError(UsageError):
     """A mode that this version does not have."""
 
@@ -95,8 +111,12 @@ class TrainingError(BeatingBertError):
     """A training that goes wrong: a loss that is no number any more, or another process of the same run that failed."""
 
 
+class BudgetError(BeatingBertError):
+    """A limit on requests or money was reached before everything was answered; what was answered is kept."""
+
+
 class UnreachableError(BeatingBertError):
-    """The hub or a package index did not answer."""
+    """The hub, a package index or a model's server did not answer, or not as its protocol says."""
 
 
 class DamagedDownloadError(UnreachableError):

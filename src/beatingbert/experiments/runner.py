@@ -59,6 +59,7 @@ def run(config: RunConfig, *, progress: Progress = silent) -> RunRecord:
             needs_train=config.needs_train,
             progress=progress,
             upkeep=config.upkeep,
+            access=config.access,
         )
 
 
@@ -81,7 +82,7 @@ def plan_cell(config: RunConfig) -> Cell:
     """The square of the grid that a user asks for, with the versions of engine, data and prompt written in."""
     task = find_task(config.task)
     check_settings(config.engine, config.engine_settings())  # before anything slow
-    prompted = config.engine in ("llm", "lora")
+    prompted = config.engine in ("llm", "lora", "served")
     return Cell(
         task=config.task,
         engine=config.engine,

@@ -54,7 +54,7 @@ class Standing:
             figure(self.metrics.get("ece", {}).get("value"), 3),
             f"{latency['p50_ms']:.1f} / {latency['p95_ms']:.1f}",
             f"{efficiency['throughput']['questions_per_second']:,.0f}",
-            f"{peak:,.0f}",
+            "-" if peak is None else f"{peak:,.0f}",
             duration(efficiency["train_seconds"]),
             f"{self.score['rows']:,}",
             str(self.score["unparsed"]),
@@ -83,7 +83,7 @@ def describe(record: RunRecord) -> str:
     """How a run answers, in a few words."""
     settings = record.cell.settings
     rows = record.data.get("train_rows")
-    if record.cell.engine in ("llm", "lora"):
+    if record.cell.engine in ("llm", "lora", "served"):
         shots = f"{settings['shots']}-shot" if settings["shots"] else "zero-shot"
         adapted = f"LoRA r{record.notes.get('rank', settings.get('rank'))}" + (f" on {rows:,}" if rows else "")
         calibration = settings.get("calibration", "none")  # runs of before there was any do not name it
@@ -91,7 +91,7 @@ def describe(record: RunRecord) -> str:
             adapted if record.cell.engine == "lora" else shots,
             "by letter" if settings.get("choice_by") == "letter" else "",
             f"{calibration} calibration" if calibration != "none" else "",
-            "written" if settings["answer_by"] == "generation" else "",
+            "written" if record.notes.get("answer_by", settings["answer_by"]) == "generation" else "",
         ]
         return ", ".join(filter(None, how))
     trained = "fine-tuned" if record.cell.engine == "encoder" else "trained"
