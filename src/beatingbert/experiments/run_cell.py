@@ -188,7 +188,7 @@ def _answer(classifier: Classifier, questions: Mapping[str, Sequence[Question]],
     hearing("measuring latency", 0, 1)
     hearing.deaf = True
     keeper = classifier if isinstance(classifier, KeepsAnswers) else None
-    latency = measure_latency(classifier.predict, first, seconds_alone=keeper and keeper.seconds_alone)
+    latency = measure_latency(classifier.predict, first, seconds_alone=None if keeper is None else keeper.seconds_alone)
     hearing.deaf = False
     hearing("measuring latency", 1, 1)
     predictions: dict[str, list[Prediction]] = {}

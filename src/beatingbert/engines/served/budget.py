@@ -12,7 +12,7 @@ BYTES_PER_TOKEN = 3  # a first guess on the dear side; afterwards what requests 
 
 
 class Budget:
-    """Counts what is sent and spent. A request is paid for in advance by a guess, so that limits hold with many at once.
+    """Counts what is sent and spent; each request is paid for in advance by a guess, so limits hold with many at once.
 
     Args:
         access: the limits and the prices.

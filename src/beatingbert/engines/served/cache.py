@@ -77,9 +77,9 @@ class AnswerCache:
             except sqlite3.Error as error:
                 raise BeatingBertError(f"an answer cannot be kept in {self.path}: {error}") from error
 
-    def close(self) -> None:
-        """Let go of the file."""
-        self._base.close()
+    def __del__(self) -> None:
+        if hasattr(self, "_base"):
+            self._base.close()
 
     def _open(self) -> None:
         self._base = sqlite3.connect(self.path, timeout=PATIENCE_SECONDS, check_same_thread=False)

@@ -1,7 +1,7 @@
 """Many requests, each answered once: from what was kept, else by the server, a bounded number at a time.
 
-Threads, not asyncio: the official clients have a blocking face that is safe to share, everything around this is blocking
-too, and a few dozen threads that wait for a socket cost nothing.
+Threads, not asyncio: the official clients have a blocking face that threads may share, everything around this is
+blocking too, and a few dozen threads that wait for a socket cost nothing.
 """
 
 from __future__ import annotations
@@ -53,9 +53,7 @@ class Desk:
                 its way is waited for and kept.
         """
         keys = [self._key(request) for request in requests]
-        missing = {
-            key: request for key, request in zip(keys, requests, strict=True) if self._find(key) is None
-        }
+        missing = {key: request for key, request in zip(keys, requests, strict=True) if self._find(key) is None}
         done = len(requests) - len(missing)
         on_done(done)
         company = min(self._access.concurrency, len(missing))
@@ -113,6 +111,8 @@ class Desk:
         """The same failure, with what it leaves."""
         wanted = set(keys)
         answered = sum(key in self._replies for key in wanted)
+        if len(wanted) == 1 and not answered:
+            return error
         return type(error)(
             f"{error}. {answered:,} of {len(wanted):,} requests have their answer kept: the same command goes on from "
             "there and sends only the others"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -58,26 +58,18 @@ def recognise(base_url: str, owners: Iterable[str]) -> str:
     return next((OWNERS[owner] for owner in owners if owner in OWNERS), "unknown")
 
 
-@dataclass(slots=True)
-class Additions:
-    """What is added to a request: arguments that the official client knows, and fields that it passes on."""
-
-    known: dict[str, Any] = field(default_factory=dict)
-    others: dict[str, Any] = field(default_factory=dict)
-
-
-def constrain(constraint: str, choices: tuple[str, ...]) -> Additions:
-    """How a server is told that only these texts may be written."""
+def constrain(constraint: str, choices: tuple[str, ...]) -> dict[str, Any]:
+    """The field of a request by which a server is told that only these texts may be written."""
     if constraint == STRUCTURED:
-        return Additions(others={STRUCTURED: {"choice": list(choices)}})
+        return {STRUCTURED: {"choice": list(choices)}}
     if constraint == GUIDED:
-        return Additions(others={GUIDED: list(choices)})
+        return {GUIDED: list(choices)}
     if constraint == GRAMMAR:
         # A JSON string is also a literal of llama.cpp's grammars, as long as nothing but ASCII is escaped by letters.
         either = " | ".join(json.dumps(choice, ensure_ascii=False) for choice in choices)
-        return Additions(others={GRAMMAR: f"root ::= {either}"})
+        return {GRAMMAR: f"root ::= {either}"}
     named = {"name": "answer", "strict": True, "schema": label_schema(choices)}
-    return Additions(known={"response_format": {"type": SCHEMA, SCHEMA: named}})
+    return {"response_format": {"type": SCHEMA, SCHEMA: named}}
 
 
 def label_schema(choices: tuple[str, ...]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -61,6 +62,7 @@ class OllamaServer:
             self._keys.append(own)
             headers["Authorization"] = f"Bearer {own}"
         self._client: Any = ollama.Client(host=base_url, timeout=access.timeout_seconds, headers=headers)
+        weakref.finalize(self, self._client.close)
         entry = self._find() or self._fetch(progress)
         self.about = self._describe(entry)
 
@@ -99,9 +101,7 @@ class OllamaServer:
         return Reply(
             text=text or "",
             tokens=tuple(
-                Token(
-                    one.token, one.logprob, tuple((other.token, other.logprob) for other in one.top_logprobs or ())
-                )
+                Token(one.token, one.logprob, tuple((other.token, other.logprob) for other in one.top_logprobs or ()))
                 for one in answer.logprobs or ()
             ),
             input_tokens=answer.prompt_eval_count,
@@ -181,7 +181,7 @@ class OllamaServer:
         except Exception as error:
             raise self._translated(error) from None
 
-    def _wish(self, error: Exception) -> float | None | bool:
+    def _wish(self, error: Exception) -> float | bool | None:
         """As `with_retries` wants it: lost connections, time-outs, 429 and 5xx may pass."""
         if isinstance(error, self._library.ResponseError):
             if error.status_code != 429 and error.status_code < 500:

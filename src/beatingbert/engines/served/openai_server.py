@@ -6,6 +6,7 @@ time-out, and waits as long as `Retry-After` says, up to two minutes.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -64,6 +65,7 @@ class OpenAIServer:
             timeout=access.timeout_seconds,
             max_retries=access.max_retries,
         )
+        weakref.finalize(self, self._client.close)
         listed = self._list()
         self.about = About(kind=recognise(base_url, [owner for _, owner in listed]))
         names = [listed_name for listed_name, _ in listed]
@@ -123,8 +125,7 @@ class OpenAIServer:
         known: dict[str, Any] = {"model": self._name, "temperature": request.temperature}
         if request.seed is not None:
             known["seed"] = request.seed
-        additions = constrain(request.constraint, request.choices) if request.choices else None
-        return (known | additions.known, dict(additions.others)) if additions else (known, {})
+        return known, constrain(request.constraint, request.choices) if request.choices else {}
 
     def _reply(self, answer: Any, text: str, choice: Any, request: Request) -> Reply:
         usage = answer.usage

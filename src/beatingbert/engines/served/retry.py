@@ -14,7 +14,7 @@ Answer = TypeVar("Answer")
 
 
 def with_retries(
-    call: Callable[[], Answer], *, retries: int, wish: Callable[[Exception], float | None | bool]
+    call: Callable[[], Answer], *, retries: int, wish: Callable[[Exception], float | bool | None]
 ) -> Answer:
     """The call's answer, after up to `retries` further attempts.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from beatingbert.engines.served.answers import told_apart
 from beatingbert.engines.served.client import Reply, Request, Server
@@ -65,7 +66,7 @@ def _candidates(
                 opens = goes_on and not writes_json(constraint)
                 way = Way(scoring=CHOICE, chat=chat, goes_on=opens, constraint=constraint)
                 odd = dataclasses.replace(wording.in_full(probe, way), choices=ODD_CHOICES, max_tokens=40)
-                yield way, odd, lambda reply, told=constraint: _obeys(reply, told)
+                yield way, odd, partial(_obeys, constraint)
         if generation and not settings.constrained:
             way = Way(scoring=WRITTEN, chat=chat, goes_on=goes_on)
             yield way, wording.in_full(probe, way), _writes_something
@@ -75,7 +76,7 @@ def _lists_alternatives(reply: Reply) -> bool:
     return bool(reply.tokens) and len(reply.tokens[0].alternatives) > 1
 
 
-def _obeys(reply: Reply, constraint: str) -> bool:
+def _obeys(constraint: str, reply: Reply) -> bool:
     return chosen_text(reply.text, constraint).strip() in [choice.strip() for choice in ODD_CHOICES]
 
 
