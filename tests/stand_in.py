@@ -1,7 +1,7 @@
 """An honest stand-in for a model's server, on loopback: real sockets, the documented protocols, a rule for a model.
 
-It speaks OpenAI's protocol and Ollama's. The rule: whoever reads "great" in the last question says "positive", "yes" or
-the letter of the choice that has it; else "negative", "no" or "A". Faults come in the order of a script, one per request.
+It speaks OpenAI's protocol and Ollama's. The rule: who reads "great" in the last question says "positive", "yes" or the
+letter of the choice that has it; else "negative", "no" or "A". Faults come in the order of a script, one per request.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 from typing import Any
 
 import pytest
-from engines.served.asking import ask
 
 from beatingbert.engines.protocol import Access
 from beatingbert.engines.served.budget import Budget
 from beatingbert.engines.served.client import Reply
 from beatingbert.errors import BudgetError, SettingsError
+from engines.served.asking import ask
 
 PRICED = {"price_in": 1.0, "price_out": 10.0}  # of a million tokens
 USED = Reply(text="", input_tokens=100, output_tokens=2)  # 0.00012
@@ -35,7 +35,7 @@ def test_money_is_what_the_tokens_cost() -> None:
 
 def test_money_is_not_spent_beyond_its_limit() -> None:
     budget = Budget(Access(max_cost=0.0005, **PRICED))
-    with pytest.raises(BudgetError, match="--max_cost 0.0005"):
+    with pytest.raises(BudgetError, match=r"--max_cost 0\.0005"):
         for _ in range(100):
             budget.settle(budget.reserve(ask("x" * 300)), USED)
     assert budget.spent == pytest.approx(4 * 0.00012)

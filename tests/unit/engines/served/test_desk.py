@@ -1,12 +1,12 @@
 from pathlib import Path
 
 import pytest
-from engines.served.asking import HASTY, ask, openai_server
 
 from beatingbert.engines.protocol import Access
 from beatingbert.engines.served.cache import AnswerCache
 from beatingbert.engines.served.desk import Desk
 from beatingbert.errors import BudgetError, NotOfferedError, SettingsError, UnreachableError
+from engines.served.asking import HASTY, ask, openai_server
 from stand_in import Fault, StandIn, serving
 
 REQUESTS = [ask(f"film {number} is {'great' if number % 2 else 'awful'}") for number in range(12)]

@@ -3,9 +3,9 @@ import math
 from pathlib import Path
 
 import pytest
-from engines.served.asking import fit
 
 from beatingbert.errors import UnreachableError
+from engines.served.asking import fit
 from stand_in import OTHERWISE, SURE, StandIn, serving
 from tiny_tasks import questions_of, science, sentiment
 

@@ -2,7 +2,6 @@ import sys
 import traceback
 
 import pytest
-from engines.served.asking import HASTY, ask, ollama_server
 
 from beatingbert.engines.protocol import Access
 from beatingbert.engines.served.client import Request
@@ -15,6 +14,7 @@ from beatingbert.errors import (
     UnknownNameError,
     UnreachableError,
 )
+from engines.served.asking import HASTY, ask, ollama_server
 from stand_in import Fault, StandIn, serving
 
 KEY = "geheim-0123456789"

@@ -3,7 +3,6 @@ import traceback
 from typing import Any
 
 import pytest
-from engines.served.asking import ask, openai_server
 
 from beatingbert.engines.served.client import Request
 from beatingbert.engines.served.openai_server import OpenAIServer
@@ -16,6 +15,7 @@ from beatingbert.errors import (
     UnknownNameError,
     UnreachableError,
 )
+from engines.served.asking import ask, openai_server
 from stand_in import Fault, StandIn, serving
 
 KEY = "sk-geheim-0123456789"
@@ -131,7 +131,7 @@ def test_a_server_without_a_list_is_asked_all_the_same() -> None:
 
 def test_what_the_server_does_not_know_is_not_offered() -> None:
     with serving(StandIn(refuses=("logprobs",))) as place:
-        with pytest.raises(NotOfferedError, match="HTTP 422.*logprobs"):
+        with pytest.raises(NotOfferedError, match=r"HTTP 422.*logprobs"):
             openai_server(place).ask(ask("great", alternatives=5))
     assert len(place.asked) == 1  # asking again would change nothing
 
@@ -152,7 +152,7 @@ def test_the_key_comes_from_the_variable_that_is_named(monkeypatch: pytest.Monke
 def test_no_key_is_sent_to_a_server_that_is_not_said_to_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     with serving(StandIn(key=KEY)) as place:
-        with pytest.raises(RefusedError, match="without a key.*--api_key_env"):
+        with pytest.raises(RefusedError, match=r"without a key.*--api_key_env"):
             openai_server(place)
 
 

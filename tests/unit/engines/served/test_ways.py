@@ -1,9 +1,9 @@
 from typing import Any
 
 import pytest
-from engines.served.asking import fit
 
 from beatingbert.errors import RefusedError, SettingsError, UnreachableError
+from engines.served.asking import fit
 from stand_in import Fault, StandIn, serving
 from tiny_tasks import sentiment
 
