@@ -14,10 +14,14 @@ BeatingBertError                     exit status 1: a run that was well asked fo
 │   │   └── RunBusyError             another process is working in it
 │   ├── ResumeError                  there is no unfinished run to go on with, or it is another cell's
 │   ├── SuiteError                   a suite file that cannot be read as one, or asks for what cannot be done
+│   ├── RefusedError                 a model's server that refuses the key or a request
+│   │   └── NotOfferedError          it does not know such a request at all
+│   ├── MissingExtraError            a package that only some runs need is not installed
 │   └── NotAvailableError            a mode that this version does not have
 ├── TrainingError                    a loss that is no number any more, or another process that failed
 ├── LeaseLostError                   a run halted for so long that another process has taken it over
-└── UnreachableError                 the hub or a package index did not answer
+├── BudgetError                      a limit on requests or money was reached before everything was answered
+└── UnreachableError                 the hub, a package index or a model's server did not answer
     └── DamagedDownloadError         what arrived is not what was expected, twice
 
 A message carries the value, the rule and the way out.
@@ -103,6 +107,18 @@ class SuiteError(UsageError):
     """A suite file that cannot be read as one, or that asks for cells that cannot be done; names file and lines."""
 
 
+class RefusedError(UsageError):
+    """A model's server that refuses the key or a request; the message has its words, never the key."""
+
+
+class NotOfferedError(RefusedError):
+    """A model's server that does not know such a request, so that another way of asking may be tried."""
+
+
+class MissingExtraError(UsageError):
+    """A package that only some runs need is not installed; names the extra that brings it."""
+
+
 class NotAvailableError(UsageError):
     """A mode that this version does not have."""
 
@@ -115,8 +131,12 @@ class LeaseLostError(BeatingBertError):
     """A run that was halted or cut off for so long that another process has taken it over."""
 
 
+class BudgetError(BeatingBertError):
+    """A limit on requests or money was reached before everything was answered; what was answered is kept."""
+
+
 class UnreachableError(BeatingBertError):
-    """The hub or a package index did not answer."""
+    """The hub, a package index or a model's server did not answer, or not as its protocol says."""
 
 
 class DamagedDownloadError(UnreachableError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from beatingbert.engines.protocol import Classifier, EngineFacts, Workplace
 from beatingbert.tasks.catalog import find_task
 from beatingbert.tasks.example import Example
 from beatingbert.tasks.spec import Shape
+from stand_in import StandIn, serving
 from tiny_tasks import blanks, entailment, questions_of, science, sentiment
 
 TASKS: dict[str, Callable[[int], list[Example]]] = {
@@ -26,7 +27,7 @@ TRAIN_ROWS, QUESTIONS = 20, 9
 
 
 class Way(NamedTuple):
-    """One way of answering: an engine with settings, and the fixture of its checkpoint if it needs one."""
+    """One way of answering: an engine with settings, and the fixture of its checkpoint or server if it needs one."""
 
     engine: str
     settings: Mapping[str, Any] = {}
@@ -49,6 +50,9 @@ WAYS = {
     "llm constrained": Way("llm", {"answer_by": "generation", "constrained": True}, "tiny_gemma"),
     "lora": Way("lora", {"epochs": 1, "rank": 4}, "tiny_llama"),
     "lora chat": Way("lora", {"epochs": 1, "rank": 4, "target_modules": "all-linear"}, "tiny_qwen"),
+    "served log-probabilities": Way("served", {"shots": 2}, "talking_server"),
+    "served choice": Way("served", {"answer_by": "generation", "constrained": True}, "talking_server"),
+    "served generation": Way("served", {"answer_by": "generation", "temperature": 1.0}, "talking_server"),
     "llm sampling": Way("llm", {"answer_by": "generation", "temperature": 1.0, "shots": 2}, "tiny_qwen"),
 }
 CHOICE = [name for name in TASKS if find_task(name).shape is Shape.CHOICE]
@@ -70,12 +74,23 @@ class Fitted(NamedTuple):
     unseen: list[Example]
 
 
+@pytest.fixture(scope="module")
+def talking_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a stand-in that offers everything."""
+    pytest.importorskip("openai", reason="needs the extra beatingbert[served]")
+    with pytest.MonkeyPatch.context() as patch, serving(StandIn(choices="response_format")) as place:
+        patch.setenv("BEATINGBERT_CACHE", str(tmp_path_factory.mktemp("kept")))
+        yield place.openai_url
+
+
 @pytest.fixture(scope="module", params=CAN, ids=lambda pair: f"{pair[0]} on {pair[1]}")
 def fitted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Fitted:
     name, task = request.param
     way = WAYS[name]
     settings: dict[str, Any] = dict(way.settings)
-    if way.checkpoint is not None:
+    if way.engine == "served":
+        settings |= {"model": "openai/tiny", "base_url": request.getfixturevalue(str(way.checkpoint))}
+    elif way.checkpoint is not None:
         folder: Path = request.getfixturevalue(way.checkpoint)
         settings |= {"checkpoint": str(folder), "full_precision": True}
     place = Workplace(task=find_task(task), folder=tmp_path_factory.mktemp("work"))
@@ -141,7 +156,13 @@ def test_a_question_knows_no_label(fitted: Fitted) -> None:
 def test_the_facts_are_filled(fitted: Fitted) -> None:
     facts = fitted.classifier.facts
     assert isinstance(facts, EngineFacts)
-    if facts.checkpoint:
+    if facts.checkpoint.get("kind") == "served":
+        assert facts.parameters is None  # this server does not tell, and then it is not 0
+        assert facts.disk_bytes is None
+        assert facts.memory_unknown
+    elif facts.checkpoint:
+        assert facts.parameters is not None
+        assert facts.disk_bytes is not None
         assert facts.parameters > 0
         assert facts.disk_bytes > 0
         assert len(facts.checkpoint["sha256"]) == 64

@@ -54,6 +54,11 @@ ENGINES: dict[str, Entry] = {
         f"{_HERE}.lora.settings:LoraSettings",
         f"{_HERE}.lora.engine:LoraEngine",
     ),
+    "served": Entry(
+        "a model behind a server (Ollama, or any OpenAI-compatible one), prompted zero-shot or with demonstrations",
+        f"{_HERE}.served.settings:ServedSettings",
+        f"{_HERE}.served.engine:ServedEngine",
+    ),
 }
 
 

@@ -7,6 +7,7 @@ paragraph of each field's description is its help text.
 from __future__ import annotations
 
 import dataclasses
+import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,19 @@ import tyro
 from beatingbert.engines.llm.calibration import refuse_positions
 from beatingbert.engines.llm.settings import check_choice_settings
 from beatingbert.engines.lora.settings import LoraSettings
-from beatingbert.engines.protocol import Upkeep
+from beatingbert.engines.protocol import Access, Upkeep
+from beatingbert.engines.served.settings import (
+    DEFAULT_URLS,
+    OLLAMA,
+    OPENAI,
+    URL_VARIABLES,
+    ServedSettings,
+    checked_url,
+    is_served,
+    ollama_url,
+    refuse_endings,
+    split_reference,
+)
 from beatingbert.errors import NotAvailableError, SettingsError
 from beatingbert.tasks.catalog import find_task
 
@@ -37,6 +50,23 @@ TRAINING_FLAGS = {
     "gradient_checkpointing": "--gradient_checkpointing",
 }
 ADAPTER_FLAGS = {"adapter_path": "--adapter_path", "merge": "--merge"}
+# Those that only a model behind a server knows, with the names that `Access` has for them.
+ACCESS_FIELDS = {
+    "concurrency": "concurrency",
+    "timeout": "timeout_seconds",
+    "max_retries": "max_retries",
+    "max_requests": "max_requests",
+    "max_cost": "max_cost",
+    "price_in": "price_in",
+    "price_out": "price_out",
+    "ask_again": "ask_again",
+    "pull": "pull",
+    "api_key_env": "key_variable",
+}
+SERVED_FLAGS = ("base_url", *ACCESS_FIELDS)
+# Those that no server can be told.
+LOCAL_FLAGS = ("batch_size", "rank_only", "no_fp16", "calibration", "normalise_by")
+OPENAI_KEY = "OPENAI_API_KEY"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +138,11 @@ class RunConfig(ABC):
     def upkeep(self) -> Upkeep:
         """How a long training is kept and watched; engines that train for seconds need none."""
         return Upkeep()
+
+    @property
+    def access(self) -> Access:
+        """How a model behind a server is reached; other engines have none."""
+        return Access()
 
     @abstractmethod
     def engine_settings(self) -> dict[str, Any]:
@@ -235,7 +270,8 @@ class LLMConfig(RunConfig):
 
     Attributes:
         mode: How to ask. 'lora' trains an adapter first and asks zero-shot; 'dspy' comes with a later version.
-        model_name: Hub id, local folder, local GGUF file or wheel:NAME.
+        model_name: Hub id, local folder, local GGUF file or wheel:NAME. Behind a server: ollama/NAME, or openai/NAME
+            for whatever speaks OpenAI's protocol at --base_url.
         num_few_shot: Demonstrations before each question, in few-shot mode.
         temperature: 0 takes the most likely answer; more samples written replies, so it implies --answer_by generation.
         batch_size: Questions per forward pass at most. Default: as many as keep the device busy. In lora mode, train
@@ -245,10 +281,11 @@ class LLMConfig(RunConfig):
         max_new_tokens: Longest written reply, for --answer_by generation without --constrained.
         max_length: Tokens of prompt and answer together at most; only the passage is cut, and cuts are counted.
         answer_by: 'likelihood' takes the label whose words are most likely; 'generation' lets the model write and
-            reads the reply strictly. Default: likelihood.
+            reads the reply strictly. Default: likelihood; behind a server, the best that it offers.
         constrained: Let the model write nothing but one of the labels, word by word; implies --answer_by generation.
         choice_by: Multiple choice only. 'ending' scores the words of each choice, or what follows the blank that it
-            fills; 'letter' lists the choices as A, B, ... and takes one letter.
+            fills; 'letter' lists the choices as A, B, ... and takes one letter. Default: ending, but
+            letter behind a server.
         normalise_by: Multiple choice by ending only. 'characters' takes the ending that is most likely for its length
             in characters (acc_norm), 'none' the most likely one (acc). Both accuracies are reported.
         chat_template: 'auto' uses the tokenizer's chat template where there is one.
@@ -270,6 +307,20 @@ class LLMConfig(RunConfig):
         merge: Write the adapted model as a checkpoint of its own (merged_model/), in lora mode.
         max_train_examples: Train rows that the prompt optimiser sees, in dspy mode.
         max_val_examples: Development rows that the prompt optimiser sees, in dspy mode.
+        base_url: Where the server is. Default: OLLAMA_HOST or this machine for ollama/NAME, OPENAI_BASE_URL or OpenAI
+            itself for openai/NAME.
+        concurrency: Requests to a server at once. Default: 8.
+        timeout: Seconds after which an attempt is given up. Default: 60.
+        max_retries: Further attempts after 429, a server's error, a lost connection or a time-out, with growing pauses.
+            Default: 5.
+        max_requests: Requests to send at most; a run that needs more stops, and goes on when it is started again.
+        max_cost: Money to spend at most, in the prices' currency; the run stops as with --max_requests.
+        price_in: Price of a million tokens read.
+        price_out: Price of a million tokens written.
+        ask_again: Ask a server everything anew, also what it has answered before.
+        pull: Let Ollama fetch the model if it does not have it.
+        api_key_env: Environment variable that holds the server's key. Default: OPENAI_API_KEY for OpenAI itself, no key
+            for other servers.
     """
 
     mode: Literal["zero-shot", "few-shot", "lora", "dspy"] = "zero-shot"
@@ -282,7 +333,7 @@ class LLMConfig(RunConfig):
     answer_by: Literal["likelihood", "generation"] | None = None
     constrained: bool = False
     rank_only: bool = False
-    choice_by: Literal["ending", "letter"] = "ending"
+    choice_by: Literal["ending", "letter"] | None = None
     normalise_by: Literal["characters", "none"] = "characters"
     chat_template: Literal["auto", "always", "never"] = "auto"
     calibration: Literal["none", "contextual", "batch"] = "none"
@@ -300,6 +351,17 @@ class LLMConfig(RunConfig):
     merge: bool = False
     max_train_examples: int = 300
     max_val_examples: int = 100
+    base_url: str | None = None
+    concurrency: int | None = None
+    timeout: float | None = None
+    max_retries: int | None = None
+    max_requests: int | None = None
+    max_cost: float | None = None
+    price_in: float | None = None
+    price_out: float | None = None
+    ask_again: bool = False
+    pull: bool = False
+    api_key_env: str | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -308,7 +370,12 @@ class LLMConfig(RunConfig):
                 "--mode dspy comes with a later version of beatingbert; this one has zero-shot, few-shot and lora"
             )
         self._refuse_what_would_be_ignored()
-        check_choice_settings(find_task(self.task), self.choice_by, self.normalise_by)
+        if is_served(self.model_name):
+            self._refuse_what_no_server_knows()
+        else:
+            self._refuse_what_only_servers_know()
+        if self.choice_by is not None or not is_served(self.model_name):
+            check_choice_settings(find_task(self.task), self.choice_by or "ending", self.normalise_by)
         if self.mode == "few-shot" and self.num_few_shot < 1:
             raise SettingsError(
                 f"--mode few-shot needs at least one demonstration, got --num_few_shot {self.num_few_shot}; "
@@ -336,10 +403,67 @@ class LLMConfig(RunConfig):
                 f"{', '.join(idle)} would change nothing, for with --adapter_path nothing is trained; leave it out"
             )
 
+    def _refuse_what_only_servers_know(self) -> None:
+        given = [f"--{name}" for name in SERVED_FLAGS if getattr(self, name) not in (None, False)]
+        if given:
+            raise SettingsError(
+                f"{', '.join(given)} would change nothing for {self.model_name!r}, which is not behind a server; leave "
+                "it out, or name the model ollama/NAME or openai/NAME"
+            )
+
+    def _refuse_what_no_server_knows(self) -> None:
+        """Settings of local models, an address or a key's place that cannot be used, and limits without prices."""
+        if self.mode == "lora":
+            raise SettingsError(
+                f"--mode lora trains a model's weights, and those of {self.model_name!r} are behind a server; name a "
+                "hub id, a folder or a wheel"
+            )
+        usual = {field.name: field.default for field in dataclasses.fields(self)}
+        given = [f"--{name}" for name in LOCAL_FLAGS if getattr(self, name) != usual[name]]
+        kind, _ = split_reference(self.model_name)
+        if kind == OPENAI and self.max_length != usual["max_length"]:
+            given.append("--max_length")
+        if kind == OPENAI and self.pull:
+            given.append("--pull")
+        if given:
+            raise SettingsError(f"{', '.join(given)} would change nothing for {self.model_name!r}; leave it out")
+        refuse_endings(find_task(self.task), self.choice_by or "letter")
+        ServedSettings(**self.engine_settings())
+        self._refuse_key_without_place()
+        _ = self.access
+
+    def _refuse_key_without_place(self) -> None:
+        """Nothing of a key that was given in place of its variable's name may be shown or kept."""
+        variable = self.api_key_env
+        if variable is None:
+            return
+        if not variable.isidentifier() or not os.environ.get(variable, "").strip():
+            raise SettingsError(
+                "--api_key_env takes the name of an environment variable, e.g. OPENAI_API_KEY, and there is none of "
+                "the name that was given, or it is empty; a key itself never belongs on the command line"
+            )
+
     @property
     def engine(self) -> str:
         """By what the mode needs."""
+        if is_served(self.model_name):
+            return "served"
         return "lora" if self.mode == "lora" else "llm"
+
+    @property
+    def server_url(self) -> str:
+        """Where the server is: as told, as the environment says, or where it usually is."""
+        kind, _ = split_reference(self.model_name)
+        url = self.base_url or os.environ.get(URL_VARIABLES[kind], "").strip() or DEFAULT_URLS[kind]
+        return checked_url(ollama_url(url) if kind == OLLAMA else url)
+
+    @property
+    def access(self) -> Access:
+        """How the model's server is reached."""
+        given = {name: getattr(self, own) for own, name in ACCESS_FIELDS.items()}
+        if is_served(self.model_name) and self.api_key_env is None and self.server_url == DEFAULT_URLS[OPENAI]:
+            given["key_variable"] = OPENAI_KEY
+        return Access(**{name: value for name, value in given.items() if value is not None})
 
     @property
     def shots(self) -> int:
@@ -375,7 +499,9 @@ class LLMConfig(RunConfig):
         return self.prompt_dir
 
     def engine_settings(self) -> dict[str, Any]:
-        """As `LLMSettings` or `LoraSettings` wants them."""
+        """As `LLMSettings`, `LoraSettings` or `ServedSettings` wants them."""
+        if is_served(self.model_name):
+            return self._served_settings()
         asking = {
             "checkpoint": self.model_name,
             "shots": self.shots,
@@ -388,11 +514,24 @@ class LLMConfig(RunConfig):
             "max_length": self.max_length,
             "full_precision": self.no_fp16,
             "chat_template": self.chat_template,
-            "choice_by": self.choice_by,
+            "choice_by": self.choice_by or "ending",
             "normalise_by": self.normalise_by,
             "calibration": self.calibration,
         }
         return asking if self.mode != "lora" else self._lora_settings(asking)
+
+    def _served_settings(self) -> dict[str, Any]:
+        return {
+            "model": self.model_name,
+            "base_url": self.server_url,
+            "shots": self.shots,
+            "answer_by": self.answer_by or ("generation" if self._must_write else "auto"),
+            "temperature": self.temperature,
+            "constrained": self.constrained,
+            "max_new_tokens": self.max_new_tokens,
+            "max_length": self.max_length,
+            "chat_template": self.chat_template,
+        }
 
     def _lora_settings(self, asking: dict[str, Any]) -> dict[str, Any]:
         """What was given for training, and the engine's own defaults for what was not."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from beatingbert.engines.catalog import build_engine
-from beatingbert.engines.protocol import Classifier, Upkeep, Workplace
+from beatingbert.engines.protocol import Access, Classifier, KeepsAnswers, Upkeep, Workplace
 from beatingbert.errors import TooFewExamplesError
 from beatingbert.experiments.kept import Kept
 from beatingbert.progress import Progress, silent
@@ -21,7 +21,13 @@ from beatingbert.runs.environment import capture_environment
 from beatingbert.runs.record import RunRecord
 from beatingbert.runs.store import RunFolder
 from beatingbert.runs.submission import write_submission
-from beatingbert.scoring.efficiency import PeakMemory, measure_latency, measure_throughput
+from beatingbert.scoring.efficiency import (
+    PeakMemory,
+    Throughput,
+    measure_latency,
+    measure_throughput,
+    unknown_memory,
+)
 from beatingbert.scoring.scorecard import score
 from beatingbert.tasks.catalog import find_task
 from beatingbert.tasks.example import Example, Question
@@ -32,6 +38,7 @@ from beatingbert.tasks.splits import Splits, draw_unlabelled, load_splits, load_
 logger = logging.getLogger("beatingbert.experiments")
 
 NO_UPKEEP = Upkeep()
+USUAL_ACCESS = Access()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +76,7 @@ def run_cell(
     progress: Progress = silent,
     upkeep: Upkeep = NO_UPKEEP,
     kept: Kept | None = None,
+    access: Access = USUAL_ACCESS,
 ) -> RunRecord:
     """Answer one square of the grid and keep what happened.
 
@@ -83,6 +91,7 @@ def run_cell(
         progress: called while work is done.
         upkeep: how a training is kept and watched.
         kept: what the cell before has left in this process, and where this one leaves its own; None for nothing.
+        access: how a model behind a server is reached.
     """
     kept = kept or Kept()
     started = datetime.now().astimezone().isoformat(timespec="seconds")
@@ -91,7 +100,13 @@ def run_cell(
     splits, questions, whole_test = _read(cell, task, kept, data_dir, needs_train)
     logger.info("cell %s: %s on %s, data %s", cell.id, model, cell.task, splits.provenance.get("source"))
     workplace = Workplace(
-        task=task, folder=folder.path, prompt_dir=prompt_dir, progress=hearing, upkeep=upkeep, shelf=kept.shelf
+        task=task,
+        folder=folder.path,
+        prompt_dir=prompt_dir,
+        progress=hearing,
+        upkeep=upkeep,
+        shelf=kept.shelf,
+        access=access,
     )
     engine = build_engine(cell.engine, cell.settings, workplace)
     with PeakMemory() as fitting:
@@ -107,7 +122,10 @@ def run_cell(
         efficiency={
             "latency": answered.latency,
             "throughput": answered.throughput,
-            "memory": {"fit": fitting.result.to_json(), "answer": answered.memory},
+            "memory": {
+                "fit": unknown_memory(facts.memory_unknown) if facts.memory_unknown else fitting.result.to_json(),
+                "answer": unknown_memory(facts.memory_unknown) if facts.memory_unknown else answered.memory,
+            },
             "load_seconds": facts.load_seconds,
             "train_seconds": facts.train_seconds,
             "parameters": facts.parameters,
@@ -182,7 +200,8 @@ def _answer(classifier: Classifier, questions: Mapping[str, Sequence[Question]],
     first = next(iter(questions.values()))
     hearing("measuring latency", 0, 1)
     hearing.deaf = True
-    latency = measure_latency(classifier.predict, first)
+    keeper = classifier if isinstance(classifier, KeepsAnswers) else None
+    latency = measure_latency(classifier.predict, first, seconds_alone=None if keeper is None else keeper.seconds_alone)
     hearing.deaf = False
     hearing("measuring latency", 1, 1)
     predictions: dict[str, list[Prediction]] = {}
@@ -191,6 +210,8 @@ def _answer(classifier: Classifier, questions: Mapping[str, Sequence[Question]],
     with PeakMemory() as answering:
         for split, asked in questions.items():
             predictions[split], throughput = measure_throughput(classifier.predict, asked)
+            if keeper is not None:
+                throughput = Throughput(n=len(asked), seconds=keeper.seconds_together(asked))
             count, seconds = count + throughput.n, seconds + throughput.seconds
     logger.info("answered %d questions in %.1f s", count, time.perf_counter() - started)
     return Answered(

@@ -58,6 +58,7 @@ def run(config: RunConfig, *, progress: Progress = silent, kept: Kept | None = N
             progress=progress,
             upkeep=config.upkeep,
             kept=kept,
+            access=config.access,
         )
 
 

@@ -17,18 +17,22 @@ def chat_turns(
     label: str | None = None,
     *,
     replace: Mapping[str, str] | None = None,
+    cue_ends_question: bool = False,
 ) -> list[dict[str, str]]:
     """Messages for a chat model, ending with the user's question.
 
     Each demonstration is a user turn and an assistant turn, which opens with the cue as the model's own answer will.
     The instruction opens the first user turn, because some chat templates (Gemma's) know no system role. `label` is
-    that of the choice that is put into the question's blank, where the template fills it.
+    that of the choice that is put into the question's blank, where the template fills it. Where the model's own turn
+    cannot be opened for it, the cue ends the user's turn instead (`cue_ends_question`).
     """
+    tail = f"\n{template.cue}" if cue_ends_question and template.cue else ""
     turns: list[dict[str, str]] = []
     for example in demonstrations:
-        turns.append({"role": "user", "content": template.ask(example.question, example.label)})
-        turns.append({"role": "assistant", "content": cued(template, template.answer(example.question, example.label))})
-    turns.append({"role": "user", "content": template.ask(question, label, replace=replace)})
+        turns.append({"role": "user", "content": template.ask(example.question, example.label) + tail})
+        answer = template.answer(example.question, example.label)
+        turns.append({"role": "assistant", "content": answer if cue_ends_question else cued(template, answer)})
+    turns.append({"role": "user", "content": template.ask(question, label, replace=replace) + tail})
     turns[0]["content"] = _joined([template.instruction, turns[0]["content"]])
     return turns
 

@@ -53,7 +53,7 @@ class Standing:
             figure(self.metrics.get("ece", {}).get("value"), 3),
             f"{latency['p50_ms']:.1f} / {latency['p95_ms']:.1f}",
             f"{efficiency['throughput']['questions_per_second']:,.0f}",
-            f"{peak:,.0f}",
+            "-" if peak is None else f"{peak:,.0f}",
             duration(efficiency["train_seconds"]),
             f"{self.score['rows']:,}",
             str(self.score["unparsed"]),

@@ -15,7 +15,7 @@ import pytest
 
 from beatingbert import BERTConfig, LLMConfig, RunConfig
 from beatingbert.cli.main import main, parse, report_script, script
-from beatingbert.experiments.config import ADAPTER_FLAGS, TRAINING_FLAGS
+from beatingbert.experiments.config import ADAPTER_FLAGS, SERVED_FLAGS, TRAINING_FLAGS
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "help"
 SCRIPTS = Path(__file__).resolve().parents[3] / "experiments"
@@ -46,6 +46,8 @@ RUN_LLM = [
     *"lora_alpha lora_dropout lora_targets gradient_accumulation_steps gradient_checkpointing merge".split(),
     *"adapter_path max_train_examples max_val_examples no_fp16 answer_by constrained prompt_dir chat_template".split(),
     *"calibration rank_only choice_by normalise_by".split(),
+    *"base_url concurrency timeout max_retries max_requests max_cost price_in price_out".split(),
+    *"ask_again pull api_key_env".split(),
     *EVERY_RUN,
 ]
 VALUES = {
@@ -65,10 +67,18 @@ VALUES = {
     "calibration": "contextual",
     "lora_dropout": "0.25",
     "lora_targets": "all-linear",
+    "base_url": "http://127.0.0.1:8000/v1",
+    "timeout": "17.5",
+    "max_cost": "1.5",
+    "price_in": "0.5",
+    "price_out": "2.5",
+    "api_key_env": "MY_KEY",
 }
 MODES = {"run_bert.py": "predict", "run_llm.py": "few-shot"}
 # Flags without a value.
 SWITCHES = ("no_fp16", "constrained", "rank_only", "fresh_head", "resume", "gradient_checkpointing", "merge")
+SWITCHES += ("ask_again", "pull")
+PRICES = {"price_in": "1", "price_out": "1"}
 LORA = {*TRAINING_FLAGS.values(), *ADAPTER_FLAGS.values()}  # flags of run_llm.py that only lora mode knows
 
 
@@ -109,12 +119,19 @@ def test_the_flags_of_the_studys_scripts_are_exactly_these(
         *((LLMConfig, "run_llm.py", flag) for flag in RUN_LLM),
     ],
 )
-def test_a_flag_is_the_same_with_hyphens_and_underscores(config_type: type[RunConfig], name: str, flag: str) -> None:
+def test_a_flag_is_the_same_with_hyphens_and_underscores(
+    config_type: type[RunConfig], name: str, flag: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_KEY", "x")
     value = MODES[name] if flag == "mode" else VALUES.get(flag, "17")
     given = [] if flag in SWITCHES else [value]
     others = ["--task", "arc_challenge" if flag in ("choice_by", "normalise_by") else "sst2"] if flag != "task" else []
     if config_type is LLMConfig and f"--{flag}" in LORA:
         others += ["--mode", "lora"]
+    if flag in SERVED_FLAGS:
+        others += ["--model", "ollama/tiny"]
+    if flag in ("max_cost", *PRICES):  # they need each other
+        others += [word for one, price in PRICES.items() if one != flag for word in (f"--{one}", price)]
     if config_type is BERTConfig and flag in ("mode", "model_path"):
         others += ["--model-path", "x"] if flag == "mode" else ["--mode", "eval"]
 

@@ -8,6 +8,7 @@ from watchful import WatchfulEngine
 from beatingbert import BERTConfig, GemmaConfig, LinearConfig, LLMConfig, MajorityConfig, RunConfig, run
 from beatingbert.engines.catalog import ENGINES, check_settings
 from beatingbert.errors import NotAvailableError, SettingsError, UnknownNameError
+from beatingbert.experiments.config import SERVED_FLAGS
 from beatingbert.experiments.planning import plan_cell
 
 # Where rows lie and results go: no part of the question.
@@ -81,7 +82,8 @@ def field_names(config_type: type[RunConfig]) -> set[str]:
     ("config_type", "changes", "others"),
     [
         (BERTConfig, BERT, PLACE | UPKEEP.keys()),
-        (LLMConfig, LLM | LORA, PLACE | LATER | {"prompt_dir"}),  # what a wording says is: see its own test
+        # What a wording says is, and what servers know: see their own tests.
+        (LLMConfig, LLM | LORA, PLACE | LATER | {"prompt_dir", *SERVED_FLAGS}),
         (LinearConfig, LINEAR, PLACE),
         (MajorityConfig, EVERY_RUN, PLACE),
     ],
@@ -202,6 +204,7 @@ def test_another_wording_is_another_cell(watched: type[WatchfulEngine], data_dir
         LLMConfig(task="sst2", mode="few-shot", temperature=0.5),
         LLMConfig(task="sst2", mode="lora", lora_rank=4),
         LLMConfig(task="sst2", constrained=True),
+        LLMConfig(task="sst2", model_name="ollama/qwen2:0.5b"),
         LinearConfig(task="sst2"),
         MajorityConfig(task="sst2"),
     ],
@@ -231,7 +234,8 @@ def test_the_seed_is_99_unless_asked_otherwise() -> None:
 
 def test_every_config_asks_an_engine_of_the_catalog() -> None:
     configs = [kind(task="sst2") for kind in (BERTConfig, LLMConfig, LinearConfig, MajorityConfig)]
-    assert {config.engine for config in (*configs, LLMConfig(task="sst2", mode="lora"))} == ENGINES.keys()
+    configs += [LLMConfig(task="sst2", mode="lora"), LLMConfig(task="sst2", model_name="ollama/qwen2:0.5b")]
+    assert {config.engine for config in configs} == ENGINES.keys()
 
 
 def test_the_old_name_of_the_llm_config_still_works() -> None:

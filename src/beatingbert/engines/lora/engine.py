@@ -124,8 +124,8 @@ class LoraEngine:
             "target_modules": adapted_names(model),
             "adapter_bytes": adapter_bytes,
         }
-        facts.parameters += weights
-        facts.disk_bytes += adapter_bytes
+        facts.parameters = (facts.parameters or 0) + weights
+        facts.disk_bytes = (facts.disk_bytes or 0) + adapter_bytes
 
 
 class Exam:

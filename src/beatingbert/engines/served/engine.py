@@ -1,0 +1,206 @@
+"""The served engine: a model behind a server, asked as it is, with or without demonstrations.
+
+Knows neither torch nor any tokenizer, so a run with it starts at once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from beatingbert.engines.protocol import Access, EngineFacts, Workplace
+from beatingbert.engines.served.answers import normalised, read_beginnings, read_choice, read_echoes
+from beatingbert.engines.served.cache import AnswerCache
+from beatingbert.engines.served.client import Reply, Request, Server
+from beatingbert.engines.served.desk import Desk
+from beatingbert.engines.served.endpoints import chosen_text
+from beatingbert.engines.served.ollama_server import OllamaServer
+from beatingbert.engines.served.openai_server import OpenAIServer
+from beatingbert.engines.served.settings import OLLAMA, ServedSettings, split_reference
+from beatingbert.engines.served.ways import find_way
+from beatingbert.engines.served.wording import BEGINNINGS, CHOICE, ECHO, SCORING, Way, Wording
+from beatingbert.progress import Progress
+from beatingbert.prompts.demonstrations import draw_demonstrations
+from beatingbert.prompts.letters import parse_letter
+from beatingbert.prompts.parse import parse_reply
+from beatingbert.prompts.template import load_template
+from beatingbert.tasks.example import Example, Question
+from beatingbert.tasks.prediction import Prediction
+from beatingbert.tasks.spec import Shape
+from beatingbert.wheels import cache_dir
+
+VERSION = 1
+KEPT_IN = "served/answers.sqlite"  # under the cache folder
+NOBODY_KNOWS = "the model runs in a process of its own behind a server, whose memory cannot be seen from here"
+BETWEEN_PROMPTS = "\n--- or ---\n"
+
+Ask = Callable[[Sequence[Request]], list[Reply]]
+
+
+class ServedEngine:
+    """Finds the server and its model, the best way of asking them, and draws the demonstrations; trains nothing."""
+
+    def __init__(self, settings: ServedSettings, workplace: Workplace) -> None:
+        self._settings = settings
+        self._workplace = workplace
+
+    def fit(self, train: Sequence[Example], *, development: Sequence[Example], seed: int) -> ServedClassifier:
+        """Draw demonstrations from `train` (none for zero-shot) and find out what the server offers."""
+        settings, task, access = self._settings, self._workplace.task, self._workplace.access
+        template = load_template(task, self._workplace.prompt_dir)
+        if task.shape is Shape.CHOICE:
+            template = template.by_letter()
+        demonstrations = draw_demonstrations(task, train, settings.shots, seed=seed)
+        started = time.perf_counter()
+        server = connect(settings, access, self._workplace.progress)
+        cache = AnswerCache(cache_dir() / KEPT_IN)
+        identity = {"model": settings.model, "base_url": settings.base_url, "digest": server.about.digest}
+        desk = Desk(server, cache, access, identity)
+        wording = Wording(task, template, demonstrations, settings, seed)
+        way = find_way(desk, server, wording, settings)
+        facts = EngineFacts(
+            load_seconds=time.perf_counter() - started,
+            parameters=server.about.parameters,
+            disk_bytes=server.about.disk_bytes,
+            checkpoint={
+                "reference": settings.model,
+                "kind": "served",
+                "revision": server.about.digest,
+                "sha256": server.about.digest,
+            },
+            device="server",
+            precision="unknown",
+            template={"name": template.name, "text": template.text, "sha256": template.sha256},
+            notes={
+                "scoring": SCORING[way.scoring],
+                "answer_by": "likelihood" if way.has_probabilities else "generation",
+                "constraint": way.constraint,
+                "chat_template": way.chat,
+                "cue_opens_the_models_turn": bool(template.cue) and (way.goes_on or not way.chat),
+                **({"choices": "by letter"} if template.lists_choices else {}),
+                "demonstrations": [example.question.id for example in demonstrations.shown],
+                "server": {"kind": server.about.kind, "base_url": settings.base_url, **server.about.more},
+            },
+            memory_unknown=NOBODY_KNOWS,
+        )
+        return ServedClassifier(desk, wording, way, facts, self._workplace)
+
+
+def connect(settings: ServedSettings, access: Access, progress: Progress) -> Server:
+    """The server that the settings name, once it has been found to run and to have the model; see its class."""
+    kind, name = split_reference(settings.model)
+    if kind == OLLAMA:
+        return OllamaServer(name, settings.base_url, access, room=settings.max_length, progress=progress)
+    return OpenAIServer(name, settings.base_url, access)
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A prediction and the replies that it was made of."""
+
+    prediction: Prediction
+    replies: tuple[Reply, ...]
+
+
+class ServedClassifier:
+    """A served model that answers questions in the words of one template."""
+
+    def __init__(self, desk: Desk, wording: Wording, way: Way, facts: EngineFacts, workplace: Workplace) -> None:
+        self.facts = facts
+        self._desk = desk
+        self._wording = wording
+        self._way = way
+        self._workplace = workplace
+        self._answered: dict[str, Answered] = {}  # by what was sent, for the account of tokens
+
+    def predict(self, questions: Sequence[Question]) -> list[Prediction]:
+        """One answer per question, in the order given; a request that fails ends it, and is never a wrong answer."""
+        told = partial(self._workplace.progress, "answering")
+        answered = self._answer(questions, lambda requests: self._desk.ask(requests, lambda n: told(n, len(requests))))
+        return [one.prediction for one in answered]
+
+    def seconds_alone(self, question: Question) -> float:
+        """As `KeepsAnswers`."""
+        (answered,) = self._answer([question], self._desk.ask_alone)
+        return sum(reply.seconds for reply in answered.replies)
+
+    def seconds_together(self, questions: Sequence[Question]) -> float:
+        """As `KeepsAnswers`: the time that requests were on their way, divided by how many were so at once.
+
+        That holds whether answers came now or have been kept. Those that were asked alone, to measure latency, tell
+        nothing of it and take the others' mean.
+        """
+        taken = [
+            (sum(reply.seconds / reply.company for reply in one.replies), max(reply.company for reply in one.replies))
+            for one in self._answer(questions, self._desk.ask)
+        ]
+        together = [seconds for seconds, company in taken if company > 1] or [seconds for seconds, _ in taken]
+        return sum(together) / len(together) * len(taken)
+
+    def _answer(self, questions: Sequence[Question], ask: Ask) -> list[Answered]:
+        """First requests for all, then a second one where the first has left the answer open."""
+        requests = [self._wording.requests(question, self._way) for question in questions]
+        came = iter(ask([request for several in requests for request in several]) if questions else ())
+        replies = [[next(came) for _ in several] for several in requests]
+        predictions = [
+            self._read(question, several, first=True) for question, several in zip(questions, replies, strict=True)
+        ]
+        open_ones = [at for at, prediction in enumerate(predictions) if prediction is None]
+        if open_ones:
+            fuller = ask([self._wording.in_full(questions[at], self._way) for at in open_ones])
+            for at, reply in zip(open_ones, fuller, strict=True):
+                replies[at].append(reply)
+                predictions[at] = self._read(questions[at], [reply], first=False)
+        answered = []
+        for prediction, several, sent in zip(predictions, replies, requests, strict=True):
+            assert prediction is not None  # the second reading always gives one
+            one = Answered(prediction, tuple(several))
+            self._answered[sent[0].shown()] = one
+            answered.append(one)
+        self._account()
+        return answered
+
+    def _read(self, question: Question, replies: Sequence[Reply], *, first: bool) -> Prediction | None:
+        """What the replies say; None where the first token leaves it open, so that more should be asked for."""
+        words = self._wording.words(question)
+        reply, scoring = replies[0], self._way.scoring
+        said: dict[str, Any] = {
+            "question_id": question.id,
+            "reply": reply.text,
+            "prompt": BETWEEN_PROMPTS.join(one.shown() for one in self._wording.requests(question, self._way)),
+        }
+        scores = None
+        if scoring == ECHO:
+            scores = read_echoes({label: one.tokens for label, one in zip(words, replies, strict=True)})
+            said["reply"] = None  # what comes after the echo is no answer
+        elif scoring == BEGINNINGS:
+            scores = read_beginnings(reply.tokens, words)
+            if scores is None and first:
+                return None
+        if scores is not None:
+            label = max(scores, key=scores.__getitem__)
+            return Prediction(label=label, probabilities=normalised(scores), log_likelihoods=scores, **said)
+        if scoring == CHOICE:
+            return Prediction(label=read_choice(chosen_text(reply.text, self._way.constraint), words), **said)
+        named = parse_letter(reply.text, question.choices) if question.choices else parse_reply(reply.text, words)
+        return Prediction(label=named, **said)
+
+    def _account(self) -> None:
+        """What answers have taken so far, for the record."""
+        replies = [reply for one in self._answered.values() for reply in one.replies]
+        known = [reply for reply in replies if reply.input_tokens is not None and reply.output_tokens is not None]
+        notes = self.facts.notes
+        if replies and len(known) == len(replies):
+            notes["usage"] = {
+                "input_tokens": sum(reply.input_tokens or 0 for reply in known),
+                "output_tokens": sum(reply.output_tokens or 0 for reply in known),
+                "answers": len(self._answered),
+            }
+        budget, access = self._desk.budget, self._workplace.access
+        notes["requests"] = {"sent": budget.sent, "kept_from_earlier_runs": self._desk.kept}
+        notes["concurrency"] = access.concurrency
+        if budget.spent is not None:
+            notes["cost"] = {"spent": budget.spent, "price_in": access.price_in, "price_out": access.price_out}
