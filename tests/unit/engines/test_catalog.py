@@ -10,13 +10,13 @@ from beatingbert.engines.catalog import ENGINES, build_engine, check_settings, e
 from beatingbert.engines.protocol import Workplace
 from beatingbert.errors import SettingsError, UnknownNameError
 
-NEEDS_CHECKPOINT = ("encoder", "llm", "lora")
+SERVED = {"model": "openai/x", "base_url": "http://127.0.0.1:9/v1"}
+NEEDED = {**{name: {"checkpoint": "x"} for name in ("encoder", "llm", "lora")}, "served": SERVED}  # what has no default
 
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_every_engine_is_built_from_its_settings_as_json(name: str, workplace: Callable[[str], Workplace]) -> None:
-    settings = {"checkpoint": "somewhere"} if name in NEEDS_CHECKPOINT else {}
-    assert hasattr(build_engine(name, settings, workplace("sst2")), "fit")
+    assert hasattr(build_engine(name, NEEDED.get(name, {}), workplace("sst2")), "fit")
     assert engine_version(name) >= 1
 
 
@@ -38,7 +38,8 @@ def test_a_value_out_of_range_is_refused() -> None:
 def test_settings_are_checked_without_a_heavy_library() -> None:
     code = (
         "import sys; from beatingbert.engines.catalog import ENGINES, check_settings\n"
-        "for name in ENGINES: check_settings(name, {'checkpoint': 'x'} if name in ('encoder', 'llm', 'lora') else {})\n"
+        f"needed = {NEEDED!r}\n"
+        "for name in ENGINES: check_settings(name, needed.get(name, {}))\n"
         "sys.exit(bool({'torch', 'transformers', 'sklearn', 'peft'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

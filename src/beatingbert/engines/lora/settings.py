@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from beatingbert.engines.llm.settings import LLMSettings
 from beatingbert.errors import SettingsError
 
-VERSION = 1
+VERSION = 2  # attention by plain products; where oneDNN pays, products are summed in another order
 TARGETS = ("qkvo", "all-linear")
 
 

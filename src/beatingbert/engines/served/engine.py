@@ -32,7 +32,6 @@ from beatingbert.tasks.prediction import Prediction
 from beatingbert.tasks.spec import Shape
 from beatingbert.wheels import cache_dir
 
-VERSION = 1
 KEPT_IN = "served/answers.sqlite"  # under the cache folder
 NOBODY_KNOWS = "the model runs in a process of its own behind a server, whose memory cannot be seen from here"
 BETWEEN_PROMPTS = "\n--- or ---\n"

@@ -14,6 +14,8 @@ URL_VARIABLES = {OLLAMA: "OLLAMA_HOST", OPENAI: "OPENAI_BASE_URL"}
 ANSWER_BY = ("auto", "likelihood", "generation")
 CHAT_TEMPLATE = ("auto", "always", "never")
 
+VERSION = 1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServedSettings:
