@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told that it is used
+os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".*")  # else the driver prints pages when a node is lost
 os.environ.setdefault("RAY_worker_niceness", "0")  # locally; at Ray's own 15 whatever else runs slows a measurement
 
 import ray
