@@ -91,7 +91,8 @@ class Estimator:
         return Cost(
             seconds=seconds[len(seconds) // 2],
             memory_mib=max(_peak_mib(record) for record in used),
-            disk_mib=max(self._folder_mib(record.folder) for record in used),
+            # A probe's folders are gone.
+            disk_mib=max(self._folder_mib(record.folder) for record in used) or _by_rule(one, work).disk_mib,
             basis="same" if same else "scaled",
         )
 

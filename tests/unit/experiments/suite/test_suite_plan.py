@@ -3,14 +3,17 @@ import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from watchful import WatchfulEngine
 
 from beatingbert import RunRecord, run
 from beatingbert.experiments.suite import rules
 from beatingbert.experiments.suite.estimate import Estimator
 from beatingbert.experiments.suite.load import Suite, SuiteCell
 from beatingbert.experiments.suite.plan import parts_of, plan_suite, uncertainty
+from beatingbert.experiments.suite.probe import ANSWERED_ROWS, TRAIN_ROWS, probe
 from beatingbert.experiments.suite.stock import State, take_stock
 from beatingbert.runs.store import RunFolder, write_json
 from beatingbert.tasks.catalog import find_task
@@ -148,6 +151,38 @@ def test_records_elsewhere_under_the_results_are_learnt_from_too(load: Load, dat
     plan = plan_suite(suite, STORE, past=[Path("results")])
     assert plan.costs[suite.cells[0].id].basis == "same"
     assert plan.count(State.DONE) == 0
+
+
+def test_a_probe_runs_one_small_cell_of_each_kind_and_leaves_nothing(load: Load, inline: Any) -> None:
+    suite = load("grid: [{engine: [majority, linear], task: [sst2, mnli], seed: [1, 2]}]")
+    do(suite.cells[0])  # of majority there is a record, so nothing of it is probed
+    plan = plan_suite(suite, STORE)
+    records = probe(plan, inline, on_event=lambda event: None)
+    assert [job.name.split("_")[:2] for job in inline.jobs] == [["probe", "linear"]]
+    assert [(record.cell.engine, record.cell.train_size, record.cell.eval_size) for record in records] == [
+        ("linear", TRAIN_ROWS, ANSWERED_ROWS)
+    ]
+    assert len(list(STORE.iterdir())) == 1
+    assert not Path(inline.jobs[0].payload["run"]["output_dir"]).parent.exists()
+    again = plan_suite(suite, STORE, probed=records)
+    assert {cost.basis for cost in again.costs.values()} == {"same", "scaled"}
+    assert uncertainty(again) < uncertainty(plan)
+    assert probe(again, inline, on_event=lambda event: None) == []
+
+
+def test_a_probe_that_trains_does_so_for_one_epoch_and_one_that_does_not_reads_no_train_rows(
+    load: Load, inline: Any, watched: type[WatchfulEngine]
+) -> None:
+    suite = load("""
+        grid:
+          - {engine: encoder, task: sst2, epochs: 5}
+          - {engine: llm, task: sst2, mode: lora, epochs: 5, model: a/b}
+          - {engine: llm, task: sst2, mode: zero-shot, model: a/b}
+    """)
+    records = probe(plan_suite(suite, STORE), inline, on_event=lambda event: None)
+    found = {record.cell.engine: record.cell for record in records}
+    assert found["encoder"].settings["epochs"] == found["lora"].settings["epochs"] == 1
+    assert (found["llm"].train_size, found["llm"].eval_size) == (None, ANSWERED_ROWS)
 
 
 def test_rows_are_counted_without_being_decoded(data_dir: Path, tmp_path: Path) -> None:
