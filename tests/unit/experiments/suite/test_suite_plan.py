@@ -126,6 +126,18 @@ def test_another_tasks_record_is_scaled_by_the_length_of_the_questions_and_less_
     assert cost.seconds == pytest.approx(20 * 15 / 24 * longer + 15 * 0.05 * longer + 2 + other)
 
 
+def test_a_record_with_as_many_demonstrations_is_preferred(load: Load, watched: type[WatchfulEngine]) -> None:
+    text = "grid: [{engine: llm, task: sst2, mode: [zero-shot, few-shot], model: a/b, max_eval_samples: [12, ~]}]"
+    cells = {(one.cell.settings["shots"], one.cell.eval_size): one for one in load(text).cells}
+    throughput = {"questions_per_second": 1.2, "n": 24, "seconds": 240.0}
+    slow = made_up(cells[0, None], seconds=400.0, train_seconds=0.0, throughput=throughput)
+    fast = made_up(cells[5, None], train_seconds=0.0)
+    both = Estimator([slow, fast])
+    assert both.cost(cells[5, 12]) == Estimator([fast]).cost(cells[5, 12])
+    assert both.cost(cells[0, 12]) == Estimator([slow]).cost(cells[0, 12])
+    assert both.cost(cells[0, 12]).seconds > both.cost(cells[5, 12]).seconds
+
+
 def test_without_records_the_rule_says_so_and_grows_with_model_and_rows(load: Load) -> None:
     suite = load("""
         grid:
