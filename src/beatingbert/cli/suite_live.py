@@ -87,7 +87,7 @@ class SuiteLive:
             f"{self._title}: {len(self._ended) - self._failed} done, {len(self._running)} running, "
             f"{self._failed} failed of {self._total}"
         )
-        head += f", about {duration(left)} left" if left is not None else ""
+        head += f", about {duration(left)} left" if left else ""
         parts: list[RenderableType] = [
             Text(head, style="bold"),
             ProgressBar(total=self._total, completed=len(self._ended)),

@@ -15,6 +15,7 @@ from beatingbert.experiments.config import RunConfig
 from beatingbert.experiments.planning import Planner
 from beatingbert.experiments.suite import rules
 from beatingbert.experiments.suite.load import SuiteCell
+from beatingbert.runs.cell import Cell
 from beatingbert.runs.record import RunRecord
 from beatingbert.tasks.catalog import find_task
 
@@ -23,6 +24,7 @@ MOST_RECORDS = 20  # of one kind; the latest tell of the machine as it is
 TRAINING_FACTOR = 3  # forward, and backward at twice its cost (Kaplan et al. 2020, section 2.1: 6 N against 2 N)
 TIMED_QUESTIONS, TIMED_SECONDS = 53, 20.0  # what `measure_latency` asks at most, and how long it takes at most
 STARTING_SECONDS = 3.0  # libraries, data, tokenizer and writing, where no record tells
+PER_SHOT = 0.05  # of a question's time: what attending to a demonstration costs that is in the cache already
 SURENESS = {"same": 1.3, "scaled": 2.0, "rule": 5.0}
 """How far off an estimate may be, as a factor: from the same task, from another task, by rule of thumb."""
 
@@ -35,7 +37,7 @@ class Work:
         trained: tokens that are trained on, over all epochs.
         answered: tokens of everything that is answered, the development part after each epoch included.
         questions: that are reported.
-        question: tokens of one of them, demonstrations included.
+        question: tokens of one of them, with what its demonstrations add.
     """
 
     trained: float
@@ -84,6 +86,7 @@ class Estimator:
         work = self.work(one)
         like = self._past.get((one.cell.engine, str(one.cell.settings.get("checkpoint", ""))), [])
         same = [record for record in like if record.cell.task == one.cell.task]
+        same = [record for record in same if _with_shots(record.cell) == _with_shots(one.cell)] or same
         if not like:
             return _by_rule(one, work)
         used = same or like
@@ -91,7 +94,8 @@ class Estimator:
         return Cost(
             seconds=seconds[len(seconds) // 2],
             memory_mib=max(_peak_mib(record) for record in used),
-            disk_mib=max(self._folder_mib(record.folder) for record in used),
+            # A probe's folders are gone.
+            disk_mib=max(self._folder_mib(record.folder) for record in used) or _by_rule(one, work).disk_mib,
             basis="same" if same else "scaled",
         )
 
@@ -108,7 +112,7 @@ class Estimator:
         epochs = int(cell.settings.get("epochs", 1))
         learns = cell.engine not in ("llm", "majority")
         tokens = rules.tokens_of(task)
-        question = tokens * (1 + int(cell.settings.get("shots", 0)))
+        question = tokens * _with_shots(cell)
         developed = min(0.1 * budget, 2000) * epochs if learns else 0
         return Work(
             trained=0.9 * budget * epochs * tokens if learns else 0.0,
@@ -144,10 +148,15 @@ def _work_of(record: RunRecord) -> Work:
     """What a record's cell had to do."""
     cell, tokens = record.cell, rules.tokens_of(find_task(record.cell.task))
     rows = int(record.data.get("train_rows") or 0)
-    question = tokens * (1 + int(cell.settings.get("shots", 0)))
+    question = tokens * _with_shots(cell)
     questions = int(record.efficiency["throughput"]["n"])
     trained = rows * int(cell.settings.get("epochs", 1)) * tokens
     return Work(trained=trained, answered=questions * question, questions=questions, question=question)
+
+
+def _with_shots(cell: Cell) -> float:
+    """How much longer a question takes with its demonstrations, which are the same for all and so are read once."""
+    return 1 + PER_SHOT * int(cell.settings.get("shots", 0))
 
 
 def _other_seconds(record: RunRecord) -> float:

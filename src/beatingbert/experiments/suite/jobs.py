@@ -12,7 +12,7 @@ from beatingbert.execution.protocol import Event, Executor, Failed, Finished, Jo
 from beatingbert.experiments.suite.flags import to_plain
 from beatingbert.experiments.suite.load import Suite, SuiteCell
 from beatingbert.experiments.suite.plan import Plan
-from beatingbert.experiments.suite.stock import ERROR
+from beatingbert.experiments.suite.stock import ERROR, State, take_stock
 from beatingbert.experiments.suite.travel import unpack
 from beatingbert.experiments.suite.work import WORK
 from beatingbert.tasks.catalog import find_task
@@ -139,7 +139,17 @@ def run_cells(
         on_event(event)
 
     executor.run(jobs_for(cells, plan, terms), WORK, on_event=note)
+    left = _given_up([one for one in cells if one.name in outcome.elsewhere], root)
+    if left:
+        outcome.elsewhere = [name for name in outcome.elsewhere if name not in {one.name for one in left}]
+        executor.run(jobs_for(left, plan, terms), WORK, on_event=note)
     return outcome
+
+
+def _given_up(cells: Sequence[SuiteCell], root: Path) -> list[SuiteCell]:
+    """Those of the cells left to another runner that it has neither finished nor is at: it has ended too early."""
+    stock = take_stock(root) if cells else None
+    return [one for one in cells if stock is not None and stock.state_of(one) in (State.LEFT, State.FAILED)]
 
 
 def keep_error(folder: Path, text: str) -> Path:

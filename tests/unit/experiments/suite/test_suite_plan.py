@@ -3,14 +3,17 @@ import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from watchful import WatchfulEngine
 
 from beatingbert import RunRecord, run
 from beatingbert.experiments.suite import rules
 from beatingbert.experiments.suite.estimate import Estimator
 from beatingbert.experiments.suite.load import Suite, SuiteCell
 from beatingbert.experiments.suite.plan import parts_of, plan_suite, uncertainty
+from beatingbert.experiments.suite.probe import ANSWERED_ROWS, TRAIN_ROWS, probe
 from beatingbert.experiments.suite.stock import State, take_stock
 from beatingbert.runs.store import RunFolder, write_json
 from beatingbert.tasks.catalog import find_task
@@ -123,6 +126,18 @@ def test_another_tasks_record_is_scaled_by_the_length_of_the_questions_and_less_
     assert cost.seconds == pytest.approx(20 * 15 / 24 * longer + 15 * 0.05 * longer + 2 + other)
 
 
+def test_a_record_with_as_many_demonstrations_is_preferred(load: Load, watched: type[WatchfulEngine]) -> None:
+    text = "grid: [{engine: llm, task: sst2, mode: [zero-shot, few-shot], model: a/b, max_eval_samples: [12, ~]}]"
+    cells = {(one.cell.settings["shots"], one.cell.eval_size): one for one in load(text).cells}
+    throughput = {"questions_per_second": 1.2, "n": 24, "seconds": 240.0}
+    slow = made_up(cells[0, None], seconds=400.0, train_seconds=0.0, throughput=throughput)
+    fast = made_up(cells[5, None], train_seconds=0.0)
+    both = Estimator([slow, fast])
+    assert both.cost(cells[5, 12]) == Estimator([fast]).cost(cells[5, 12])
+    assert both.cost(cells[0, 12]) == Estimator([slow]).cost(cells[0, 12])
+    assert both.cost(cells[0, 12]).seconds > both.cost(cells[5, 12]).seconds
+
+
 def test_without_records_the_rule_says_so_and_grows_with_model_and_rows(load: Load) -> None:
     suite = load("""
         grid:
@@ -148,6 +163,38 @@ def test_records_elsewhere_under_the_results_are_learnt_from_too(load: Load, dat
     plan = plan_suite(suite, STORE, past=[Path("results")])
     assert plan.costs[suite.cells[0].id].basis == "same"
     assert plan.count(State.DONE) == 0
+
+
+def test_a_probe_runs_one_small_cell_of_each_kind_and_leaves_nothing(load: Load, inline: Any) -> None:
+    suite = load("grid: [{engine: [majority, linear], task: [sst2, mnli], seed: [1, 2]}]")
+    do(suite.cells[0])  # of majority there is a record, so nothing of it is probed
+    plan = plan_suite(suite, STORE)
+    records = probe(plan, inline, on_event=lambda event: None)
+    assert [job.name.split("_")[:2] for job in inline.jobs] == [["probe", "linear"]]
+    assert [(record.cell.engine, record.cell.train_size, record.cell.eval_size) for record in records] == [
+        ("linear", TRAIN_ROWS, ANSWERED_ROWS)
+    ]
+    assert len(list(STORE.iterdir())) == 1
+    assert not Path(inline.jobs[0].payload["run"]["output_dir"]).parent.exists()
+    again = plan_suite(suite, STORE, probed=records)
+    assert {cost.basis for cost in again.costs.values()} == {"same", "scaled"}
+    assert uncertainty(again) < uncertainty(plan)
+    assert probe(again, inline, on_event=lambda event: None) == []
+
+
+def test_a_probe_that_trains_does_so_for_one_epoch_and_one_that_does_not_reads_no_train_rows(
+    load: Load, inline: Any, watched: type[WatchfulEngine]
+) -> None:
+    suite = load("""
+        grid:
+          - {engine: encoder, task: sst2, epochs: 5}
+          - {engine: llm, task: sst2, mode: lora, epochs: 5, model: a/b}
+          - {engine: llm, task: sst2, mode: zero-shot, model: a/b}
+    """)
+    records = probe(plan_suite(suite, STORE), inline, on_event=lambda event: None)
+    found = {record.cell.engine: record.cell for record in records}
+    assert found["encoder"].settings["epochs"] == found["lora"].settings["epochs"] == 1
+    assert (found["llm"].train_size, found["llm"].eval_size) == (None, ANSWERED_ROWS)
 
 
 def test_rows_are_counted_without_being_decoded(data_dir: Path, tmp_path: Path) -> None:

@@ -179,6 +179,31 @@ def test_a_run_on_a_disk_that_nobody_else_reads_comes_back_whole(load: Load, inl
         assert kept[0] == kept[1]
 
 
+def test_a_cell_that_another_runner_began_and_gave_up_is_done_in_the_end(load: Load, inline: Any) -> None:
+    suite = load(THREE)
+    plan = plan_suite(suite, STORE)
+    other = RunFolder(STORE / suite.cells[0].name)
+    other.__enter__()
+
+    def give_up(event: object) -> None:
+        if len(inline.jobs) == 3:  # the other runner's process ends while the last cell is run
+            other.__exit__(None, None, None)
+
+    outcome = run_cells(plan.todo, plan, inline, Terms(), on_event=give_up)
+    assert [job.name for job in inline.jobs] == [*(one.name for one in suite.cells), suite.cells[0].name]
+    assert outcome.elsewhere == []
+    assert sorted(outcome.done) == sorted(one.name for one in suite.cells)
+
+
+def test_a_cell_that_another_runner_is_still_at_is_left_to_it(load: Load, inline: Any) -> None:
+    suite = load(THREE)
+    plan = plan_suite(suite, STORE)
+    with RunFolder(STORE / suite.cells[0].name):
+        outcome = run_cells(plan.todo, plan, inline, Terms(), on_event=ignore)
+    assert outcome.elsewhere == [suite.cells[0].name]
+    assert len(inline.jobs) == 3
+
+
 @pytest.mark.parametrize("name", ["../out", "/out", "a/../../out"])
 def test_no_file_that_a_worker_sends_leads_out_of_its_folder(tmp_path: Path, name: str) -> None:
     with pytest.raises(SettingsError, match="leads out"):

@@ -120,3 +120,12 @@ def test_the_scripts_are_doors_onto_the_suites(script: str, flags: list[str], su
         *("suite", "run", f"experiments/suites/{suite}.yaml", "--report", "--workers", "2"),
     ]
     assert done.returncode == 3  # a failed cell fails the script
+
+
+def test_the_guides_example_is_a_suite(tmp_path: Path) -> None:
+    guide = (EXPERIMENTS / "EXPERIMENT_GUIDE.md").read_text(encoding="utf-8")
+    _, _, rest = guide.partition("<!-- suite -->\n```yaml\n")
+    text, _, _ = rest.partition("```\n<!-- /suite -->")
+    (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
+    suite = load_suite(tmp_path / "mine.yaml")
+    assert len(suite.cells) == 3 * (2 + 1 + 2 * 2 + 2)
