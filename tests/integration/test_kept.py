@@ -10,6 +10,7 @@ import pytest
 from transformers import AutoModelForCausalLM
 
 from beatingbert import LLMConfig, RunRecord, run
+from beatingbert.engines import onednn
 from beatingbert.experiments.kept import Kept
 from tiny_tasks import write_sentiment
 
@@ -66,8 +67,14 @@ def do_all(folder: Path, checkpoint: Path, data_dir: Path, kept: Kept | None) ->
 
 @pytest.mark.parametrize("fixture", ["tiny_llama", "tiny_gemma"])
 def test_weights_are_loaded_once_for_all_cells_and_every_answer_is_as_if_loaded_anew(
-    request: pytest.FixtureRequest, fixture: str, data_dir: Path, tmp_path: Path, loads: list[str]
+    request: pytest.FixtureRequest,
+    fixture: str,
+    data_dir: Path,
+    tmp_path: Path,
+    loads: list[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(onednn, "pays", lambda device: False)  # packed weights cannot be trained: see below
     checkpoint = request.getfixturevalue(fixture)
     together = do_all(tmp_path / "together", checkpoint, data_dir, Kept())
     assert loads == [checkpoint.name]
@@ -81,6 +88,20 @@ def test_weights_are_loaded_once_for_all_cells_and_every_answer_is_as_if_loaded_
     )
     assert not any("weights_loaded_by_an_earlier_cell" in record.notes for record in apart)
     assert all(record.efficiency["load_seconds"] > 0 for record in together)
+
+
+def test_where_weights_are_packed_to_answer_prompted_neighbours_share_them_and_answers_stay_the_same(
+    tiny_llama: Path, data_dir: Path, tmp_path: Path, loads: list[str]
+) -> None:
+    together = do_all(tmp_path / "together", tiny_llama, data_dir, Kept())
+    if onednn.pays("cpu"):
+        assert len(loads) == 6  # once for each stretch of prompted cells, and for each adapted one, which ends packed
+    else:
+        assert len(loads) == 1
+    apart = do_all(tmp_path / "apart", tiny_llama, data_dir, None)
+    for one, other in zip(together, apart, strict=True):
+        answers = [pd.read_parquet(record.folder / "predictions.parquet") for record in (one, other)]
+        pd.testing.assert_frame_equal(*answers, check_exact=True)
 
 
 def test_another_precision_or_checkpoint_is_loaded_for_itself(

@@ -160,6 +160,9 @@ def _name(config: RunConfig, cell: Cell, cell_id: str) -> str:
 
 
 def _order(one: SuiteCell) -> tuple[object, ...]:
-    """Engine family, then checkpoint, then data; the file's order for the rest, since sorting keeps it."""
+    """Engine family, checkpoint, engine, data; the file's order for the rest, since sorting keeps it.
+
+    The engine comes before the data: prompted and adapted cells may want the same weights in different forms.
+    """
     place = str(one.config.data_dir or "")
-    return FAMILIES.get(one.cell.engine, 4), one.group, one.config.task, place, one.cell.engine
+    return FAMILIES.get(one.cell.engine, 4), one.group, one.cell.engine, one.config.task, place

@@ -56,8 +56,8 @@ def test_cells_that_load_the_same_follow_each_other(load: Load) -> None:
     assert len(runs) == len(set(runs)) == 6  # two baselines, four checkpoints: each is loaded once
     assert runs[:2] == ["majority", "linear"]
     for group in runs:
-        tasks = [one.cell.task for one in cells if one.group == group]
-        assert tasks == sorted(tasks)
+        wanted = [(one.cell.engine, one.cell.task) for one in cells if one.group == group]
+        assert wanted == sorted(wanted)  # all prompted cells, then all adapted ones, each data set in one go
     assert {one.cell.engine for one in cells if "gemma" in one.group} == {"llm", "lora"}
 
 
