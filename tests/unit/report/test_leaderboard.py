@@ -116,19 +116,3 @@ def test_a_run_that_was_done_again_is_shown_both_times(make_run: MakeRun, runs_d
     for at in (1, 2):
         make_run(f"bert{at}", GOOD, model="bert", finished_at=f"2026-01-0{at}T12:00:00+01:00", cell={"settings": {}})
     assert [one.record.run_name for one in standings_of(read_frame(runs_dir))] == ["bert1", "bert2"]
-
-
-def test_a_served_run_says_how_it_was_answered_and_leaves_open_what_nobody_knows(
-    make_run: MakeRun, tmp_path: Path
-) -> None:
-    run = make_run("a", GOOD, cell={"engine": "served", "settings": {"shots": 2, "answer_by": "auto"}})
-    memory = {"process_mib": None, "device_mib": None, "reason": "behind a server"}
-    run.efficiency["memory"]["answer"] = memory  # type: ignore[index]
-    run.efficiency |= {"parameters": None, "disk_bytes": None}  # type: ignore[operator, misc]
-    run.notes["answer_by"] = "generation"  # type: ignore[index]
-    (one,) = standings([run])
-    assert (one.cells()["how"], one.cells()["MiB"]) == ("2-shot, written", "-")
-    assert "| - |" in markdown_table([one])
-    write_table_csv(tmp_path / "table.csv", [one])
-    (row,) = csv.DictReader((tmp_path / "table.csv").open(encoding="utf-8"))
-    assert (row["process_mib"], row["parameters"], row["disk_bytes"]) == ("", "", "")
