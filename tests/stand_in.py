@@ -6,12 +6,13 @@ letter of the choice that has it; else "negative", "no" or "A". Faults come in t
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -40,6 +41,7 @@ class StandIn:
         logprobs: whether it tells log-probabilities of what is written.
         choices: the field in which it takes the texts that may be written; "" for none, so that it is ignored.
         echoes: whether completions may be echoed with log-probabilities.
+        scores: what it has for the tokens of an echoed text, e.g. those of a real model; by the rule where it is None.
         refuses: fields that it answers with 422, as `transformers serve` does.
         key: that it wants.
         counts: whether it tells how many tokens it has read and written.
@@ -57,6 +59,7 @@ class StandIn:
     logprobs: bool = True
     choices: str = ""
     echoes: bool = False
+    scores: Callable[[str], list[tuple[str, float]]] | None = None
     refuses: tuple[str, ...] = ()
     key: str = ""
     counts: bool = True
@@ -124,9 +127,17 @@ def answer_to(question: str) -> tuple[str, str]:
     return (yes, no) if "great" in question else (no, yes)
 
 
+def score_by_rule(text: str) -> list[tuple[str, float]]:
+    """Two tokens of an echoed text, the last word by the rule, with their log-probabilities."""
+    start, word = text.rsplit(" ", 1)
+    likely, _ = answer_to(start.rsplit("\n\n", 1)[-1])
+    return [(start, 0.0), (f" {word}", math.log(SURE if word == likely else OTHERWISE))]
+
+
 class _Handler(BaseHTTPRequestHandler):
     place: StandIn
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else each answer waits 40 ms for the other side's acknowledgement
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""
@@ -254,15 +265,13 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             choice["text"] = text
             if body.get("echo") and place.echoes:
-                likely, _ = answer_to(prompt_of(body).rsplit(" ", 1)[0])
-                start, word = body["prompt"].rsplit(" ", 1)
-                value = math.log(SURE if word == likely else OTHERWISE)
-                read = 2
+                texts, values = zip(*(place.scores or score_by_rule)(body["prompt"]), strict=True)
+                read = len(texts)
                 choice["logprobs"] = {
-                    "tokens": [start, f" {word}", " and"],
-                    "token_logprobs": [None, value, -9.0],
+                    "tokens": [*texts, " and"],
+                    "token_logprobs": [None, *values[1:], -9.0],
                     "top_logprobs": None,
-                    "text_offset": [0, len(start), len(body["prompt"])],
+                    "text_offset": list(itertools.accumulate(map(len, texts), initial=0)),
                 }
             elif place.logprobs and body.get("logprobs"):
                 choice["logprobs"] = {

@@ -77,7 +77,6 @@ class Fitted(NamedTuple):
 @pytest.fixture(scope="module")
 def talking_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a stand-in that offers everything."""
-    pytest.importorskip("openai", reason="needs the extra beatingbert[served]")
     with pytest.MonkeyPatch.context() as patch, serving(StandIn(choices="response_format")) as place:
         patch.setenv("BEATINGBERT_CACHE", str(tmp_path_factory.mktemp("kept")))
         yield place.openai_url

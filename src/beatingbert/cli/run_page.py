@@ -106,7 +106,7 @@ def _efficiency(record: RunRecord) -> dict[str, Any]:
         "machine": f"{machine_of(record)}, {found['device']}, {found['precision']}",
         "latency p50 / p95": f"{found['latency']['p50_ms']:.1f} / {found['latency']['p95_ms']:.1f} ms",
         "throughput": f"{found['throughput']['questions_per_second']:,.1f} per s",
-        "peak memory": f"process {memory['process_mib']:,.0f} MiB{device}",
+        "peak memory": memory.get("reason") or f"process {memory['process_mib']:,.0f} MiB{device}",
         "parameters, on disk": f"{many(found['parameters'])}, {storage(found['disk_bytes'])}",
         "load, training": f"{duration(found['load_seconds'])}, {duration(found['train_seconds'])}",
         "finished": record.finished_at,

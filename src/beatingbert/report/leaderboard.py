@@ -8,7 +8,8 @@ from typing import Any
 
 from beatingbert.report.contenders import describe
 from beatingbert.report.frame import Frame, titles_of
-from beatingbert.report.text import duration, figure, percent
+from beatingbert.report.text import duration, figure, percent, whole
+from beatingbert.report.unknown import peak_mib
 from beatingbert.runs.record import RunRecord
 
 NAMES = ("task", "model", "how")
@@ -40,9 +41,6 @@ class Standing:
         """Column to what stands there, in the order of `COLUMNS`."""
         efficiency = self.record.efficiency
         latency = efficiency["latency"]
-        # Apart from device memory where there is a device: process memory says little there.
-        memory = efficiency["memory"]["answer"]
-        peak = memory["process_mib"] if memory["device_mib"] is None else memory["device_mib"]
         values = (
             self.name,
             self.record.model,
@@ -53,7 +51,7 @@ class Standing:
             figure(self.metrics.get("ece", {}).get("value"), 3),
             f"{latency['p50_ms']:.1f} / {latency['p95_ms']:.1f}",
             f"{efficiency['throughput']['questions_per_second']:,.0f}",
-            "-" if peak is None else f"{peak:,.0f}",
+            whole(peak_mib(efficiency)),
             duration(efficiency["train_seconds"]),
             f"{self.score['rows']:,}",
             str(self.score["unparsed"]),

@@ -29,7 +29,12 @@ def _letter(number: int) -> str:
 
 
 def machine_of(record: RunRecord) -> str:
-    """The machine in words: its GPUs where one was used, else its processor and the cores that the run could use."""
+    """The machine in words: its GPUs where one was used, else its processor and the cores that the run could use.
+
+    Of a model behind a server only the server is known, and whose times they are.
+    """
+    if record.cell.engine == "served":
+        return f"whatever is behind the server at {record.cell.settings.get('base_url')}"
     if uses_gpu(record):
         gpus = gpus_of(record)
         return f"{len(gpus)} x {gpus[0]}" if gpus else "a GPU that the record does not name"

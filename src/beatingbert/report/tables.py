@@ -21,7 +21,9 @@ from beatingbert.report.text import (
     money,
     percent,
     storage,
+    whole,
 )
+from beatingbert.report.unknown import known_median, peak_mib
 from beatingbert.runs.record import RunRecord
 
 Marks = Mapping[tuple[str, str], str]
@@ -93,8 +95,9 @@ def efficiency_table(fields: Sequence[Field], prices: Prices) -> str:
 
 _EFFICIENCY_NOTES = """
 Latency is one question at a time after warm-up, "per s" is throughput at the best batch size, memory is the peak while
-answering: the device's where there is one, else the whole process's. Of several runs each figure is the median. The
-price of a million answers is that of the whole machine for the time they take; training comes on top, once.
+answering: the device's where there is one, else the whole process's; of a model behind a server nobody knows it. Of
+several runs each figure is the median. The price of a million answers is that of the whole machine for the time they
+take; training comes on top, once.
 """
 
 
@@ -140,12 +143,11 @@ def _is_partial(used: Any) -> bool:
 def _speeds(records: Sequence[RunRecord]) -> list[str]:
     found = [record.efficiency for record in records]
     p50, p95 = (median(one["latency"][name] for one in found) for name in ("p50_ms", "p95_ms"))
-    peaks = [one["memory"]["answer"] for one in found]
     return [
         f"{p50:.1f} / {p95:.1f}",
         f"{median(one['throughput']['questions_per_second'] for one in found):,.0f}",
-        f"{median(one['process_mib'] if one['device_mib'] is None else one['device_mib'] for one in peaks):,.0f}",
-        many(median(one["parameters"] for one in found)),
-        storage(median(one["disk_bytes"] for one in found)),
+        whole(known_median(map(peak_mib, found))),
+        many(known_median(one["parameters"] for one in found)),
+        storage(known_median(one["disk_bytes"] for one in found)),
         duration(median(one["train_seconds"] for one in found)),
     ]

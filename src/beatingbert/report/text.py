@@ -35,16 +35,25 @@ def escape_markdown(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]<>|#~&$])", r"\\\1", " ".join(text.split()))
 
 
-def many(count: float) -> str:
-    """A large count in three figures, as '22.7 M', '1.24 B' or '872'."""
+def many(count: float | None) -> str:
+    """A large count in three figures, as '22.7 M', '1.24 B' or '872'; a dash where nobody knows it."""
+    if count is None:
+        return "-"
     for size, unit in ((1e9, " B"), (1e6, " M"), (1e3, " k")):
         if count >= 0.9995 * size:
             return f"{_three_figures(count / size)}{unit}"
     return f"{count:,.0f}"
 
 
-def storage(size: float) -> str:
+def whole(value: float | None) -> str:
+    """A number without what is after its point, as '1,234'; a dash where nobody knows it."""
+    return "-" if value is None else f"{value:,.0f}"
+
+
+def storage(size: float | None) -> str:
     """Bytes in three figures, as '91.2 MB' or '1.24 GB', by powers of a thousand as disks are sold; a dash for none."""
+    if size is None:
+        return "-"
     for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
         if size >= 0.9995 * unit:
             return f"{_three_figures(size / unit)} {name}"

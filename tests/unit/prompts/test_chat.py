@@ -50,3 +50,13 @@ def test_an_empty_instruction_leaves_no_gap() -> None:
     assert template.instruction == ""
     assert running_text(template, [], ASKED).startswith("Review: ")
     assert chat_turns(template, [], ASKED)[0]["content"].startswith("Review: ")
+
+
+@pytest.mark.parametrize("text", [SHIPPED, WITHOUT_CUE], ids=["cue", "no cue"])
+def test_where_the_models_turn_cannot_be_opened_the_cue_ends_each_question(text: str) -> None:
+    template = parse_template(text, SST2, source="x")
+    turns = chat_turns(template, SHOWN, ASKED, cue_ends_question=True)
+    assert [turn["content"] for turn in turns if turn["role"] == "assistant"] == [example.label for example in SHOWN]
+    asked = [turn["content"] for turn in turns if turn["role"] == "user"]
+    assert all(content.endswith(f"\n{template.cue}" if template.cue else "") for content in asked)
+    assert sum(content.count("Sentiment:") for content in asked) == (3 if template.cue else 0)

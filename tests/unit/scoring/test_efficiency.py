@@ -9,7 +9,14 @@ import pytest
 from beatingbert.checkpoints.device import keep_freed_memory
 from beatingbert.errors import SettingsError, TooFewExamplesError
 from beatingbert.scoring import efficiency
-from beatingbert.scoring.efficiency import MIB, PeakMemory, Throughput, measure_latency, measure_throughput
+from beatingbert.scoring.efficiency import (
+    MIB,
+    PeakMemory,
+    Throughput,
+    measure_latency,
+    measure_throughput,
+    unknown_memory,
+)
 from beatingbert.tasks.example import Question
 
 QUESTIONS = [Question(f"q{row}", {"text": "..."}) for row in range(80)]
@@ -192,3 +199,20 @@ def test_device_memory_is_that_of_the_phase_summed_over_devices(
         assert not awake or cuda.peaks == [0, 0]
         cuda.work()
     assert (peak.result.device_mib, peak.result.device_at_start_mib) == (75, at_start)
+
+
+def test_an_engine_that_keeps_answers_tells_their_time_in_place_of_the_clock() -> None:
+    told = {question.id: 0.001 * (1 + row % 3) for row, question in enumerate(QUESTIONS)}
+    clerk = Clerk()
+    latency = measure_latency(clerk, QUESTIONS, at_most=30, seconds_alone=lambda question: told[question.id])
+    assert (latency.n, len(clerk.asked)) == (30, 3)  # only for warm-up
+    assert 1 <= latency.p50_ms <= latency.p95_ms <= 3
+
+
+def test_memory_that_nobody_knows_is_none_with_a_reason_and_has_the_usual_entries() -> None:
+    with PeakMemory() as peak:
+        pass
+    unknown = unknown_memory("elsewhere")
+    assert unknown.keys() == peak.result.to_json().keys() | {"reason"}
+    assert {unknown[name] for name in ("process_mib", "process_at_start_mib", "device_mib")} == {None}
+    assert unknown["reason"] == "elsewhere"

@@ -10,8 +10,9 @@ import dataclasses
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 
 from beatingbert.engines.protocol import Access
 from beatingbert.engines.served.budget import Budget
@@ -58,28 +59,32 @@ class Desk:
         on_done(done)
         company = min(self._access.concurrency, len(missing))
         if missing:
-            with ThreadPoolExecutor(company, thread_name_prefix="served") as pool:
+            with self._telling_what_is_kept(), ThreadPoolExecutor(company, thread_name_prefix="served") as pool:
                 futures = [pool.submit(self._send, key, request, company) for key, request in missing.items()]
                 try:
                     for future in as_completed(futures):
                         future.result()
                         done += 1
                         on_done(done)
-                except BaseException as error:
+                except BaseException:
                     pool.shutdown(cancel_futures=True)
-                    if isinstance(error, BeatingBertError):
-                        raise self._told(error, keys) from None
                     raise
         return [self._replies[key] for key in keys]
 
     def ask_alone(self, requests: Sequence[Request]) -> list[Reply]:
         """The same, one after the other; what was asked in company is asked once more, for how long it takes alone."""
-        replies = []
-        for request in requests:
-            key = self._key(request)
-            reply = self._find(key)
-            replies.append(self._send(key, request, 1) if reply is None or reply.company > 1 else reply)
-        return replies
+        with self._telling_what_is_kept():
+            return [self._one_alone(request) for request in requests]
+
+    def try_out(self, request: Request) -> Reply:
+        """The reply to one request that may well be refused."""
+        key = self._key(request)
+        return self._find(key) or self._send(key, request, 1)
+
+    def _one_alone(self, request: Request) -> Reply:
+        key = self._key(request)
+        reply = self._find(key)
+        return self._send(key, request, 1) if reply is None or reply.company > 1 else reply
 
     def _find(self, key: str) -> Reply | None:
         if key not in self._replies and not self._access.ask_again:
@@ -107,13 +112,13 @@ class Desk:
         whole = {"format": FORMAT, **self._identity, "request": dataclasses.asdict(request)}
         return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
 
-    def _told(self, error: BeatingBertError, keys: Sequence[str]) -> BeatingBertError:
-        """The same failure, with what it leaves."""
-        wanted = set(keys)
-        answered = sum(key in self._replies for key in wanted)
-        if len(wanted) == 1 and not answered:
-            return error
-        return type(error)(
-            f"{error}. {answered:,} of {len(wanted):,} requests have their answer kept: the same command goes on from "
-            "there and sends only the others"
-        )
+    @contextmanager
+    def _telling_what_is_kept(self) -> Iterator[None]:
+        """Add to a failure what it leaves."""
+        try:
+            yield
+        except BeatingBertError as error:
+            raise type(error)(
+                f"{error}. {len(self._replies):,} answers are kept: the same command goes on from there and sends only "
+                "the other requests"
+            ) from None

@@ -32,7 +32,7 @@ def find_way(desk: Desk, server: Server, wording: Wording, settings: ServedSetti
     refusals: list[str] = []
     for way, request, shows_it in _candidates(server, wording, settings):
         try:
-            (reply,) = desk.ask([request])
+            reply = desk.try_out(request)
         except NotOfferedError as error:
             refusals.append(str(error))
             logger.info("not offered: %s (%s)", SCORING[way.scoring], error)

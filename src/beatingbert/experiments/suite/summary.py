@@ -53,14 +53,14 @@ def _expand(path: Path) -> tuple[Document, list[Square]]:
 
 def how(config: RunConfig) -> str:
     """How a cell answers, in words; the settings that its kind is known by."""
-    if config.engine not in ("llm", "lora"):
+    if config.engine not in ("llm", "lora", "served"):
         return {"encoder": "fine-tuned", "linear": "trained"}.get(config.engine, "")
     settings = config.engine_settings()
     shots = f"{settings['shots']}-shot" if settings["shots"] else "zero-shot"
     told = [
         f"LoRA r{settings['rank']}" if config.engine == "lora" else shots,
         "constrained" if settings["constrained"] else "written" if settings["answer_by"] == "generation" else "",
-        f"{settings['calibration']} calibration" if settings["calibration"] != "none" else "",
+        f"{settings['calibration']} calibration" if settings.get("calibration", "none") != "none" else "",
         f"template {config.prompt_folder.name}" if config.prompt_folder else "",
     ]
     return ", ".join(filter(None, told))

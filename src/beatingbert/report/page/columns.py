@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from beatingbert.report.page.data import Row
-from beatingbert.report.text import duration, figure, money
+from beatingbert.report.text import duration, figure, money, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ COLUMNS = (
         False,
     ),
     Column("per s", "questions per second, in batches", lambda r: r.per_second, lambda r: f"{r.per_second:,.0f}"),
-    Column("MiB", "peak memory while answering", lambda r: r.memory_mib, lambda r: f"{r.memory_mib:,.0f}", False),
+    Column("MiB", "peak memory while answering", lambda r: r.memory_mib, lambda r: whole(r.memory_mib), False),
     Column(
         "price",
         "of a million answers; prices are in the notes",

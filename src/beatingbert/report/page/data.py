@@ -45,7 +45,7 @@ class Row:
         macro_f1, mcc, ece: None where a task has none.
         p50_ms, p95_ms: latency of one question at a time, warm.
         per_second: questions per second in batches.
-        memory_mib: peak while answering; the device's where there is a device.
+        memory_mib: peak while answering; the device's where there is a device; None where nobody knows it.
         load_seconds, train_seconds: before the first answer; no training is 0.
         cost_per_million: price of a million answers, in the page's currency; None where no price is known.
         unparsed: replies that named no label, over all seeds.
@@ -67,7 +67,7 @@ class Row:
     p50_ms: float
     p95_ms: float
     per_second: float
-    memory_mib: float
+    memory_mib: float | None
     load_seconds: float
     train_seconds: float
     cost_per_million: float | None

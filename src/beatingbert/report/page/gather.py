@@ -18,6 +18,7 @@ from beatingbert.report.page.sheets import MOST_RUNS, gather_sheet
 from beatingbert.report.prices import Prices
 from beatingbert.report.scattered import describe_scattered
 from beatingbert.report.significance import OVERALL, group_sentence, overall_sentence
+from beatingbert.report.unknown import known_median, peak_mib
 from beatingbert.runs.record import RunRecord
 
 TITLE = "Fine-tuned BERT or a small LLM?"
@@ -79,7 +80,6 @@ def _row(group: Group, title: str, contender: Contender, prices: Prices, machine
     scores = [record.scores[group.split] for record in contender.records]
     machine, precision, records = of_one_machine(contender.records)
     speeds = [record.efficiency for record in records]
-    peaks = [one["memory"]["answer"] for one in speeds]
     costs = [cost.per_million for cost in map(prices.cost, records) if cost.per_million is not None]
     return Row(
         task=title,
@@ -97,7 +97,7 @@ def _row(group: Group, title: str, contender: Contender, prices: Prices, machine
         p50_ms=median(one["latency"]["p50_ms"] for one in speeds),
         p95_ms=median(one["latency"]["p95_ms"] for one in speeds),
         per_second=median(one["throughput"]["questions_per_second"] for one in speeds),
-        memory_mib=median(one["process_mib"] if one["device_mib"] is None else one["device_mib"] for one in peaks),
+        memory_mib=known_median(map(peak_mib, speeds)),
         load_seconds=median(one["load_seconds"] for one in speeds),
         train_seconds=median(one["train_seconds"] for one in speeds),
         cost_per_million=median(costs) if costs else None,

@@ -6,9 +6,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("openai", reason="needs the extra beatingbert[served]")
-pytest.importorskip("ollama", reason="needs the extra beatingbert[served]")
-
 
 @pytest.fixture(autouse=True)
 def kept_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -151,7 +151,7 @@ def test_a_request_that_fails_is_no_answer_and_the_next_run_goes_on(kept_answers
     with serving(StandIn()) as place:
         classifier = fit(place, access={"max_retries": 0, "concurrency": 2})
         place.dies_after = place.answered + 3
-        with pytest.raises(UnreachableError, match="3 of 8 requests"):
+        with pytest.raises(UnreachableError, match="4 answers are kept"):
             classifier.predict(QUESTIONS)
         place.dies_after = None
         place.asked.clear()

@@ -81,7 +81,7 @@ function hover(row, questions) {
     `training ${row.training > 0 ? inWords(row.training) : "none"}`,
     `${inThousands(questions)} questions take ${inWords(costOf(row, questions))} of machine time`,
     row.price === null ? "" : `a million answers cost ${row.price.toPrecision(3)} ${plain(data.currency)}`,
-    `${inThousands(Math.round(row.memory))} MiB on machine ${plain(row.machine)}`,
+    `${row.memory === null ? "unknown memory" : `${inThousands(Math.round(row.memory))} MiB`} on machine ${plain(row.machine)}`,
   ].filter(Boolean).join("<br>");
 }
 
