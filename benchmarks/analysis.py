@@ -1,7 +1,7 @@
 """How long the report takes on many runs, and how much memory: `python benchmarks/analysis.py --runs 1000 --rows 1000`.
 
 The runs are made up, in a folder that is removed again: all on the same rows, which is the hardest case, since then all
-of them meet. They lie as a real run leaves them, but for their own error analyses: the first report makes those.
+of them meet. They lie as a run of a suite leaves them: with the tables of its error analysis, without its pictures.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ENGINES = ("llm", "encoder", "lora", "linear")
 LABELS = ("negative", "positive")
 
 
-def make_runs(folder: Path, *, runs: int, rows: int, seeds: int = 1, seed: int = 99) -> None:
+def make_runs(folder: Path, *, runs: int, rows: int, seeds: int = 1, seed: int = 99, analysed: bool = True) -> None:
     """Write so many finished runs under `folder`, a quarter each of LLMs, encoders, LoRA and linear models.
 
     Args:
@@ -31,7 +31,9 @@ def make_runs(folder: Path, *, runs: int, rows: int, seeds: int = 1, seed: int =
         rows: that all of them answered.
         seeds: runs of a contender.
         seed: of the answers.
+        analysed: whether each has its own error analysis, as runs have since these are made at a run's end.
     """
+    from beatingbert.report.errors.analysis import analyse_errors
     from beatingbert.runs.store import write_json, write_predictions, write_questions
     from beatingbert.scoring.scorecard import score
     from beatingbert.tasks.example import Example, Question
@@ -71,6 +73,8 @@ def make_runs(folder: Path, *, runs: int, rows: int, seeds: int = 1, seed: int =
             _write_prompts(run / "prompts", questions)
         card = score(examples, answers, LABELS, draws=20).to_json()
         write_json(run / "results.json", _record(number, card, rows, seeds))
+        if analysed:
+            analyse_errors(run)
 
 
 def _write_prompts(folder: Path, questions: Sequence[Any]) -> None:
@@ -135,6 +139,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--rows", type=int, default=1000)
     parser.add_argument("--seeds", type=int, default=1, help="runs of a contender")
     parser.add_argument("--format", default="all", choices=("all", "tables", "plots", "csv", "html"))
+    parser.add_argument("--bare", action="store_true", help="runs without error analyses of their own")
     parser.add_argument(
         "--keep", type=Path, help="folder for runs and report; runs that lie there are taken as they are"
     )
@@ -142,7 +147,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as scratch:
         folder = chosen.keep or Path(scratch) / "runs"
         if not folder.exists():
-            make_runs(folder, runs=chosen.runs, rows=chosen.rows, seeds=chosen.seeds)
+            make_runs(folder, runs=chosen.runs, rows=chosen.rows, seeds=chosen.seeds, analysed=not chosen.bare)
         before = _peak_mib()
         print(json.dumps({**_analyse(folder, chosen.format), "peak_mib_before": before}))  # noqa: T201
     return 0

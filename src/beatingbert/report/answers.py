@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     TextArray = npt.NDArray[np.object_]
 
 PREDICTIONS = "predictions.parquet"
+OTHERS = ("probabilities", "reply", "lost_tokens")
+"""Columns that error analysis looks at beside the answers."""
 
 
 class Answers:
@@ -32,8 +35,18 @@ class Answers:
         right: shape (rows,), True where the answer is the right label.
     """
 
-    def __init__(self, folder: Path, split: str, *, order: IntArray, ids: TextArray, gold: TextArray, label: TextArray):
-        self._folder, self._split, self._order = folder, split, order
+    def __init__(
+        self,
+        folder: Path,
+        split: str,
+        *,
+        order: IntArray,
+        ids: TextArray,
+        gold: TextArray,
+        label: TextArray,
+        others: Mapping[str, TextArray],
+    ):
+        self._folder, self._split, self._order, self._others = folder, split, order, others
         self.ids, self.gold, self.label = ids, gold, label
         self.right: BoolArray = gold == label
 
@@ -81,20 +94,28 @@ class Answers:
         self.ids, self.gold = other.ids, other.gold
 
     def _column(self, name: str) -> TextArray:
+        if name in self._others:
+            return self._others[name]
         table = _read(self._folder, self._split, [name])
         column: TextArray = _texts(table.column(name))[self._order]
         return column
 
 
-def read_answers(folder: Path, split: str) -> Answers:
+def read_answers(folder: Path, split: str, *, whole: bool = False) -> Answers:
     """The answers of the run that lies in `folder`.
+
+    Args:
+        folder: the run's.
+        split: which.
+        whole: whether all columns will be looked at, and are best read at once.
 
     Raises:
         DataError: the file is missing or damaged, an id occurs twice, or a row has no gold label.
     """
     import numpy as np
 
-    table = _read(folder, split, ["id", "gold", "label"])
+    others = OTHERS if whole else ()
+    table = _read(folder, split, ["id", "gold", "label", *others])
     for name in ("id", "gold"):
         if table.column(name).null_count:
             raise DataError(f"damaged: {PREDICTIONS} has rows of {split!r} without {name}")
@@ -104,7 +125,8 @@ def read_answers(folder: Path, split: str) -> Answers:
     if len(ids) and bool((ids[1:] == ids[:-1]).any()):
         raise DataError(f"damaged: {PREDICTIONS} answers a question of {split!r} twice")
     gold, label = (_few_texts(table.column(name))[order] for name in ("gold", "label"))
-    return Answers(folder, split, order=order, ids=ids, gold=gold, label=label)
+    found = {name: _texts(table.column(name))[order] for name in others}
+    return Answers(folder, split, order=order, ids=ids, gold=gold, label=label, others=found)
 
 
 def _read(folder: Path, split: str, columns: list[str]) -> Any:

@@ -15,7 +15,7 @@ from beatingbert.progress import Progress, silent
 from beatingbert.report.errors.analysis import analyse_errors, is_analysed
 from beatingbert.runs.record import RunRecord
 
-MOST_DRAWN = 60
+MOST_DRAWN = 30
 """Runs whose pictures one report draws, at a fifth of a second each; the next report goes on."""
 
 

@@ -53,7 +53,7 @@ def read_answered(folder: Path, split: str) -> list[Answered]:
     Raises:
         DataError: see `read_answers` and `read_questions`.
     """
-    answers = read_answers(folder, split)
+    answers = read_answers(folder, split, whole=True)
     return [_row(answers, at) for at in answers.as_asked]
 
 
