@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from beatingbert import LinearConfig, MajorityConfig, run
 from beatingbert.cli import console
 
 
@@ -31,9 +32,25 @@ def at_width(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     return lambda columns: monkeypatch.setattr(console.out, "_width", columns)
 
 
+@pytest.fixture(scope="session")
+def made_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three finished runs: two on the same twelve rows, one on eight of them."""
+    folder = tmp_path_factory.mktemp("made")
+    data = write_data(folder / "data")
+    asked = (("first", MajorityConfig, None), ("second", LinearConfig, None), ("few", MajorityConfig, 8))
+    for name, config, rows in asked:
+        place = {"run_name": name, "output_dir": folder / "results" / name}
+        run(config(task="sst2", data_dir=data, max_eval_samples=rows, **place))
+    return folder / "results"
+
+
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Path:
-    folder = tmp_path / "data" / "sst2"
+    return write_data(tmp_path / "data")
+
+
+def write_data(data: Path) -> Path:
+    folder = data / "sst2"
     folder.mkdir(parents=True)
     for split, count in (("train", 40), ("validation", 12)):
         rows = [{"idx": at, "sentence": f"{split} {at}", "label": int(at % 4 == 3)} for at in range(count)]

@@ -1,11 +1,11 @@
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from pyarrow import Table, parquet
 
-from beatingbert import LinearConfig, MajorityConfig, run
 from beatingbert.cli.main import main
 from beatingbert.cli.run_page import surest_mistakes
 from beatingbert.report.answers import read_answers
@@ -14,11 +14,8 @@ from beatingbert.tasks.example import Question
 
 
 @pytest.fixture
-def runs(data_dir: Path) -> Path:
-    run(MajorityConfig(task="sst2", data_dir=data_dir, run_name="first"))
-    run(LinearConfig(task="sst2", data_dir=data_dir, run_name="second"))
-    run(MajorityConfig(task="sst2", data_dir=data_dir, run_name="few", max_eval_samples=8))
-    return Path("results")
+def runs(made_runs: Path) -> Path:
+    return Path(shutil.copytree(made_runs, "results"))
 
 
 def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
