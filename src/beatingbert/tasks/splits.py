@@ -58,8 +58,8 @@ def load_splits(
         data_dir: see `open_source`.
         train_size: the labelled budget: drawn stratified first, then the development part is carved out of it.
             None, or more than there is, takes all.
-        eval_size: rows drawn, stratified, from each evaluation split; None takes all.
-        seed: of the draws and of the carving.
+        eval_size: rows drawn, stratified, from each evaluation split, the same ones for every seed; None takes all.
+        seed: of the draw from train and of the carving.
         select_on: "development" carves 10 % of train (at most 2,000 rows); "validation" carves nothing and hands out
             the first evaluation split as development, which makes what is reported on it optimistic.
         need_train: False for zero-shot runs: train is not even read, and without train nothing is carved.
@@ -97,7 +97,8 @@ def load_splits(
                 f"task {task.name!r}: split {split!r} ({rows.file}) has {len(rows.unlabelled)} rows and no label, "
                 f"so nothing can be scored on it. Put a labelled {split} split in its place."
             )
-        used = rows.labelled if eval_size is None else draw_stratified(rows.labelled, eval_size, seed=seed)
+        # The same rows whatever the seed: training varies from seed to seed, what it is measured on does not.
+        used = rows.labelled if eval_size is None else draw_stratified(rows.labelled, eval_size, seed=DEFAULT_SEED)
         evaluation[split] = used
         repeated = sum(text_key(example.question) in seen for example in used)
         records[split] = _record(rows, used) | {"texts_also_in_train": repeated}

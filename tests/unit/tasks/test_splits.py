@@ -52,6 +52,12 @@ def test_the_same_seed_gives_the_same_rows(sst2: Path) -> None:
     )
 
 
+def test_every_seed_is_measured_on_the_same_rows(sst2: Path) -> None:
+    one, other = (load_splits(SST2, data_dir=sst2, train_size=50, eval_size=10, seed=seed) for seed in (1, 2))
+    assert one.train != other.train
+    assert one.evaluation == other.evaluation
+
+
 def test_selecting_on_validation_carves_nothing_and_says_that_it_is_optimistic(sst2: Path) -> None:
     splits = load_splits(SST2, data_dir=sst2, select_on="validation")
     assert len(splits.train) == 200

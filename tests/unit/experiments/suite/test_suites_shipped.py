@@ -24,6 +24,7 @@ def _no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_these_are_shipped() -> None:
     assert [path.stem for path in SUITES] == [
         *("demo", "full", "full_offline", "prompt_sensitivity", "quick", "sample_efficiency"),
+        *("study", "study_gpu"),
     ]
 
 
