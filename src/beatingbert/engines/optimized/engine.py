@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from beatingbert.engines.optimized.settings import OptimizedSettings
+from beatingbert.engines.optimized.settings import FOLDER, OptimizedSettings
 from beatingbert.engines.protocol import Workplace
 from beatingbert.engines.served.settings import is_served
 from beatingbert.errors import MissingExtraError, TooFewExamplesError
@@ -22,7 +22,7 @@ try:
     from beatingbert.engines.optimized.budget import Meter
     from beatingbert.engines.optimized.classifier import ProgramClassifier, ServedProgramClassifier
     from beatingbert.engines.optimized.optimise import Outcome, optimise
-    from beatingbert.engines.optimized.program import FOLDER, count_labels, key_of, load_program, save_program
+    from beatingbert.engines.optimized.program import count_labels, key_of, load_program, save_program
     from beatingbert.engines.optimized.served import ServedVoice, served_voice
     from beatingbert.engines.optimized.signature import Form, form_of
     from beatingbert.engines.optimized.voice import Voice

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, Self
 
 from beatingbert.engines.optimized.asking import Asker, Classify
+from beatingbert.engines.optimized.settings import FOLDER, PROMPT
 from beatingbert.engines.optimized.signature import Form
 from beatingbert.errors import CheckpointError
 
-FOLDER = "dspy_optimized"
-PROGRAM, PROMPT, STATE = "program.json", "prompt.txt", "state.json"
+PROGRAM, STATE = "program.json", "state.json"
 FORMAT = 1
 
 

@@ -9,6 +9,7 @@ from beatingbert.engines.served.settings import ServedSettings, is_served
 from beatingbert.errors import SettingsError
 
 VERSION = 1
+FOLDER, PROMPT = "dspy_optimized", "prompt.txt"  # where a run keeps its program, and what a model is sent
 OPTIMIZERS = ("bootstrap", "bootstrap_random_search", "miprov2", "gepa")
 CANDIDATES, TRIALS = 6, 10  # MIPROv2's own numbers for auto="light" with one predictor and demonstrations
 
