@@ -607,7 +607,7 @@ class LLMConfig(RunConfig):
 
     def _program_settings(self) -> dict[str, Any]:
         """What was given for a program, and the engine's own defaults for what was not."""
-        given = {name: getattr(self, own) for own, name in DSPY_FIELDS.items()}
+        given: dict[str, Any] = {name: getattr(self, own) for own, name in DSPY_FIELDS.items()}
         given |= {
             "base_url": self.server_url if is_served(self.model_name) else None,
             "batch_size": self.batch_size,

@@ -18,7 +18,7 @@ from beatingbert.prompts.parse import parse_reply
 OPENS, ANSWERS = "opens", "answers"
 
 
-class TurnAdapter(dspy.ChatAdapter):
+class TurnAdapter(dspy.ChatAdapter):  # type: ignore[misc]
     """DSPy's `ChatAdapter` for one form.
 
     Args:

@@ -56,7 +56,7 @@ class Asker:
         return Prompt(turns=turns, opens=more[OPENS], max_tokens=self._max_new_tokens)
 
 
-class Classify(dspy.Module):
+class Classify(dspy.Module):  # type: ignore[misc]
     """The program that is compiled: one predictor, from the question's fields to its label.
 
     Args:

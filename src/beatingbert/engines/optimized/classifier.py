@@ -17,6 +17,7 @@ from beatingbert.engines.optimized.signature import LABEL
 from beatingbert.engines.optimized.voice import Prompt, Said, Voice
 from beatingbert.engines.protocol import EngineFacts, Workplace
 from beatingbert.engines.served.account import seconds_together, usage_notes
+from beatingbert.engines.served.client import Reply
 from beatingbert.tasks.example import Question
 from beatingbert.tasks.prediction import Prediction
 
@@ -67,7 +68,8 @@ class ProgramClassifier:
         return Asked(question, self._asker.prompt(self._signature, shown, fitting), lost)
 
     def _read(self, asked: Asked, said: Said) -> Prediction:
-        form, more = self._asker.form, {}
+        form = self._asker.form
+        more: dict[str, Any] = {}
         word = said.answer
         if said.scores is None:
             word = self._parse(said.text)
@@ -102,7 +104,7 @@ class ServedProgramClassifier(ProgramClassifier):
     ) -> None:
         super().__init__(program, asker, voice, facts, workplace)
         self._served = voice
-        self._replies: dict[Prompt, tuple[Any, ...]] = {}
+        self._replies: dict[Prompt, tuple[Reply, ...]] = {}
 
     def _answer(self, questions: Sequence[Question], say: Callable[[Sequence[Prompt]], list[Said]]) -> list[Prediction]:
         def remembering(prompts: Sequence[Prompt]) -> list[Said]:

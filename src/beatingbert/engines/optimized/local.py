@@ -7,7 +7,7 @@ import itertools
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from beatingbert.engines.llm.engine import LlmClassifier, LlmEngine
@@ -67,10 +67,8 @@ class LocalVoice:
             if not one.answers:
                 ways.setdefault((one.max_tokens, one.temperature), []).append(at)
         for (max_tokens, temperature), places in ways.items():
-            before = len(found)
-            written = self._write(
-                [prompts[at] for at in places], max_tokens, temperature, lambda n, b=before: on_done(b + n)
-            )
+            told = partial(_add, on_done, len(found))
+            written = self._write([prompts[at] for at in places], max_tokens, temperature, told)
             found.update(zip(places, written, strict=True))
         return [found[at] for at in range(len(prompts))]
 
@@ -189,6 +187,10 @@ class LocalVoice:
     def _ids(self, texts: Sequence[str]) -> list[list[int]]:
         rows: list[list[int]] = self._tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
         return rows
+
+
+def _add(on_done: Callable[[int], None], before: int, done: int) -> None:
+    on_done(before + done)
 
 
 def _name(prompt: Prompt) -> str:
