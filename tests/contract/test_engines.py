@@ -53,7 +53,13 @@ WAYS = {
     "optimized": Way("optimized", {"shots": 2, "max_length": 8192}, "tiny_far_llama"),
     "optimized chat": Way(
         "optimized",
-        {"shots": 2, "optimizer": "bootstrap_random_search", "num_candidates": 1, "max_length": 8192},
+        {
+            "shots": 2,
+            "optimizer": "bootstrap_random_search",
+            "num_candidates": 1,
+            "adapter": "chat",
+            "max_length": 8192,
+        },
         "tiny_far_qwen",
     ),
     "optimized reasoning": Way(

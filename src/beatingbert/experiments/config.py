@@ -65,10 +65,11 @@ ACCESS_FIELDS = {
     "api_key_env": "key_variable",
 }
 SERVED_FLAGS = ("base_url", *ACCESS_FIELDS)
-# Those that only dspy mode knows, with the names that `OptimizedSettings` has for them; the first two go with any
+# Those that only dspy mode knows, with the names that `OptimizedSettings` has for them; the first three go with any
 # program, the others with a search.
 DSPY_FIELDS = {
     "reasoning": "reasoning",
+    "dspy_adapter": "adapter",
     "program_path": "program",
     "optimizer": "optimizer",
     "max_train_examples": "max_train_examples",
@@ -80,7 +81,7 @@ DSPY_FIELDS = {
     "max_optimizer_seconds": "max_seconds",
     "max_optimizer_cost": "max_cost",
 }
-SEARCH_FLAGS = [name for name in DSPY_FIELDS if name not in ("reasoning", "program_path")]
+SEARCH_FLAGS = [name for name in DSPY_FIELDS if name not in ("reasoning", "dspy_adapter", "program_path")]
 # Those of other modes that a compiled program leaves no room for.
 NOT_FOR_PROGRAMS = ("temperature", "answer_by", "constrained", "rank_only", "normalise_by", "calibration")
 MAX_NEW_TOKENS = 10  # of a reply that is a label
@@ -330,6 +331,8 @@ class LLMConfig(RunConfig):
         optimizer: How the prompt is searched, in dspy mode: demonstrations that the model gets right ('bootstrap', or
             several sets of them), instructions that it writes as well ('miprov2'), or that it rewrites from its
             mistakes ('gepa'). Default: bootstrap.
+        dspy_adapter: Words around the fields, in dspy mode: those of the prompt file ('template'), or DSPy's own with a
+            marker before each field ('chat'). Default: template; chat with --reasoning, which needs the markers.
         reasoning: Let the model write a reason before its label, in dspy mode; without, labels come by likelihood.
         max_train_examples: Train rows that the prompt optimiser sees at most, in dspy mode. Default: 300.
         max_val_examples: Development rows that it scores candidates on at most, in dspy mode. Default: 100.
@@ -385,6 +388,7 @@ class LLMConfig(RunConfig):
     adapter_path: Path | None = None
     merge: bool = False
     optimizer: Literal["bootstrap", "bootstrap_random_search", "miprov2", "gepa"] | None = None
+    dspy_adapter: Literal["template", "chat"] | None = None
     reasoning: bool = False
     max_train_examples: int | None = None
     max_val_examples: int | None = None

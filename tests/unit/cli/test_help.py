@@ -48,7 +48,7 @@ RUN_LLM = [
     *"calibration rank_only choice_by normalise_by".split(),
     *"base_url concurrency timeout max_retries max_requests max_cost price_in price_out".split(),
     *"ask_again pull api_key_env".split(),
-    *"optimizer reasoning num_candidates num_trials program_path".split(),
+    *"optimizer reasoning dspy_adapter num_candidates num_trials program_path".split(),
     *"max_optimizer_calls max_optimizer_tokens max_optimizer_seconds max_optimizer_cost".split(),
     *EVERY_RUN,
 ]
@@ -70,6 +70,7 @@ VALUES = {
     "lora_dropout": "0.25",
     "lora_targets": "all-linear",
     "optimizer": "miprov2",
+    "dspy_adapter": "chat",
     "max_optimizer_seconds": "12.5",
     "max_optimizer_cost": "0.75",
     "base_url": "http://127.0.0.1:8000/v1",

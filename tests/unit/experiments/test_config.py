@@ -72,6 +72,7 @@ LORA: dict[str, Any] = {
 DSPY: dict[str, Any] = {
     "optimizer": "miprov2",
     "reasoning": True,
+    "dspy_adapter": "chat",
     "max_train_examples": 20,
     "max_val_examples": 10,
     "num_candidates": 3,
@@ -185,7 +186,7 @@ def test_what_a_compiled_program_leaves_no_room_for_is_refused(name: str) -> Non
     assert refused(LLMConfig, mode="dspy", **{name: NOT_IN_DSPY[name]}).startswith(f"--{name} does not go with")
 
 
-@pytest.mark.parametrize("name", [name for name in DSPY if name not in ("reasoning", "program_path")])
+@pytest.mark.parametrize("name", [name for name in DSPY if name not in ("reasoning", "dspy_adapter", "program_path")])
 def test_settings_of_a_search_are_refused_where_a_program_is_given(name: str) -> None:
     told = refused(LLMConfig, mode="dspy", program_path=Path("program"), **{name: DSPY[name]})
     assert "with --program_path nothing is optimised" in told

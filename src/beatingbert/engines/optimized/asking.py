@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import dspy
 
-from beatingbert.engines.optimized.adapter import ANSWERS, OPENS, TurnAdapter
+from beatingbert.engines.optimized.adapter import TemplateAdapter, TurnAdapter
 from beatingbert.engines.optimized.signature import Form
 from beatingbert.engines.optimized.voice import Prompt, Voice
 from beatingbert.errors import SettingsError
@@ -28,6 +28,7 @@ class Asker:
     def __init__(self, form: Form, adapter: TurnAdapter, voice: Voice, max_new_tokens: int) -> None:
         self.form = form
         self.adapter = adapter
+        self.adapter_name = "template" if isinstance(adapter, TemplateAdapter) else "chat"
         self._voice = voice
         self._max_new_tokens = max_new_tokens
 
@@ -49,11 +50,9 @@ class Asker:
 
     def prompt(self, signature: Any, demos: Demos, inputs: Mapping[str, str]) -> Prompt:
         """What is sent for these fields."""
-        more = self.adapter.metadata(signature, inputs)
+        opening = self.adapter.opening(signature, inputs)
         turns = self.adapter.turns(signature, demos, inputs)
-        if more[ANSWERS]:
-            return Prompt(turns=turns, opens=more[OPENS], answers=tuple(more[ANSWERS]))
-        return Prompt(turns=turns, opens=more[OPENS], max_tokens=self._max_new_tokens)
+        return opening.prompt(turns) if opening.answers else opening.prompt(turns, max_tokens=self._max_new_tokens)
 
 
 class Classify(dspy.Module):  # type: ignore[misc]

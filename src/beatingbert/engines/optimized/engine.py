@@ -17,7 +17,7 @@ from beatingbert.tasks.spec import Shape
 from beatingbert.tasks.subsample import draw_stratified, text_key
 
 try:
-    from beatingbert.engines.optimized.adapter import TurnAdapter
+    from beatingbert.engines.optimized.adapter import adapter_of
     from beatingbert.engines.optimized.asking import Asker
     from beatingbert.engines.optimized.budget import Meter
     from beatingbert.engines.optimized.classifier import ProgramClassifier, ServedProgramClassifier
@@ -48,9 +48,17 @@ class OptimizedEngine:
         shown, scored = self._rows(train, development, seed) if settings.program is None else ([], [])
         kept = None if settings.program is None else Path(settings.program)
         most_choices = _most_choices(train, development) if kept is None else count_labels(kept)
-        form = form_of(workplace.task, template, reasoning=settings.reasoning, most_choices=most_choices)
+        if workplace.task.shape is Shape.CHOICE:
+            template = template.by_letter()
+        form = form_of(
+            workplace.task,
+            template,
+            reasoning=settings.reasoning,
+            most_choices=most_choices,
+            has_question=settings.adapter == "template",
+        )
         voice = self._voice(seed)
-        asker = Asker(form, TurnAdapter(form), voice, settings.max_new_tokens)
+        asker = Asker(form, adapter_of(str(settings.adapter), form, template), voice, settings.max_new_tokens)
         facts = voice.facts
         facts.template = {"name": template.name, "text": template.text, "sha256": template.sha256}
         if kept is None:
@@ -59,7 +67,7 @@ class OptimizedEngine:
             facts.history, facts.train_seconds = outcome.history, outcome.spent.seconds
             facts.notes |= self._notes(outcome, shown, scored)
         else:
-            program = load_program(kept, form)
+            program = load_program(kept, asker)
             facts.notes |= {"program": settings.program}
         facts.notes["demonstrations"] = [_row_of(demo, form, shown) for demo in program.demonstrations]
         facts.notes |= self._how(voice, form)

@@ -11,7 +11,7 @@ from typing import Any
 import dspy
 from dspy.lm15 import Message, Request, Response, TextPart, Usage
 
-from beatingbert.engines.optimized.adapter import ANSWERS, OPENS
+from beatingbert.engines.optimized.adapter import Opening
 from beatingbert.engines.optimized.budget import Broken, Meter
 from beatingbert.engines.optimized.voice import Prompt, Said, Voice
 
@@ -91,15 +91,11 @@ def prompt_of(request: Request) -> Prompt:
         system = request.system if isinstance(request.system, str) else _text(request.system)
         turns.insert(0, ("system", system))
     config = request.config
-    more = (config.extensions or {}).get("metadata", {})
-    if more.get(ANSWERS):
-        return Prompt(turns=tuple(turns), opens=more[OPENS], answers=tuple(more[ANSWERS]))
-    return Prompt(
-        turns=tuple(turns),
-        opens=more.get(OPENS, ""),
-        max_tokens=config.max_tokens or 1,
-        temperature=config.temperature or 0.0,
-        seed=config.seed or 0,
+    opening = Opening.of((config.extensions or {}).get("metadata", {}))
+    if opening.answers:
+        return opening.prompt(tuple(turns))
+    return opening.prompt(
+        tuple(turns), max_tokens=config.max_tokens or 1, temperature=config.temperature or 0.0, seed=config.seed or 0
     )
 
 

@@ -19,9 +19,9 @@ from beatingbert.engines.optimized.settings import OptimizedSettings
 from beatingbert.engines.optimized.voice import Prompt, Said
 from beatingbert.engines.protocol import EngineFacts, Workplace
 from beatingbert.errors import SettingsError
+from beatingbert.prompts.chat import GAP
 
 AT_ONCE = 64
-GAP = "\n\n"  # between turns where the tokenizer has no chat template
 END = "[[ ## completed ## ]]"  # after which DSPy reads nothing more
 
 
@@ -94,7 +94,7 @@ class LocalVoice:
     def text_of(self, prompt: Prompt) -> str:
         """What the model reads, chat markup included, without the beginning-of-sequence token that is not text."""
         if not self._chat:
-            return GAP.join([*(text.strip() for _, text in prompt.turns), prompt.opens])
+            return _running(prompt)
         turns = [{"role": role, "content": text} for role, text in prompt.turns]
         if turns[0]["role"] == "system" and not self._takes_system:
             system = turns.pop(0)["content"]
@@ -132,12 +132,13 @@ class LocalVoice:
             alike = itertools.takewhile(lambda column: len(set(column)) == 1, zip(*ids, strict=False))
             self._scorer.expect([*self._bos, *(column[0] for column in alike)])
         asked = [
-            Asked(text, {answer: answer for answer in one.answers}, 0) for text, one in zip(texts, prompts, strict=True)
+            Asked(text, {answer: self._gap(one) + answer for answer in one.answers}, 0)
+            for text, one in zip(texts, prompts, strict=True)
         ]
         scored = self._scorer.score(asked, on_batch=lambda done, _: on_done(done))
         return [
             Said(
-                text=prompt.opens + max(one.log_likelihood, key=one.log_likelihood.__getitem__),
+                text=prompt.opens + prompt.gap + max(one.log_likelihood, key=one.log_likelihood.__getitem__),
                 scores=one.log_likelihood,
                 shown=self._opening + text,
                 read=len(self._bos) + len(row) + max(one.tokens.values()),
@@ -178,6 +179,10 @@ class LocalVoice:
             for prompt, text, row, one in zip(prompts, texts, ids, written, strict=True)
         ]
 
+    def _gap(self, prompt: Prompt) -> str:
+        """Before an answer; none where it begins a chat turn."""
+        return "" if self._chat and not prompt.opens else prompt.gap
+
     def _excess(self, prompt: Prompt) -> int:
         """How many tokens too many a prompt has, with room for its answer."""
         (ids,) = self._ids([self.text_of(prompt)])
@@ -187,6 +192,14 @@ class LocalVoice:
     def _ids(self, texts: Sequence[str]) -> list[list[int]]:
         rows: list[list[int]] = self._tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
         return rows
+
+
+def _running(prompt: Prompt) -> str:
+    """One text, as `prompts.chat.running_text` has it."""
+    text = ""
+    for role, said in prompt.turns:
+        text += (prompt.joins if role == "assistant" else GAP) * bool(text) + said.strip()
+    return f"{text}{prompt.joins}{prompt.opens}" if prompt.opens else text
 
 
 def _add(on_done: Callable[[int], None], before: int, done: int) -> None:

@@ -66,8 +66,8 @@ def prompt_text(program: Program, asker: Asker) -> str:
     form = asker.form
     inputs = {name: f"{{{name}}}" for name in form.inputs}
     turns = asker.adapter.turns(form.signature(program.instruction), program.demonstrations, inputs)
-    opens = asker.adapter.metadata(form.signature(), inputs)["opens"]
-    said = [*turns, ("assistant", f"{opens}...")]
+    opens = asker.adapter.opening(form.signature(), inputs).opens
+    said = [*turns, ("assistant", f"{opens} ..." if opens.strip() == opens else f"{opens}...")]
     return "\n\n".join(f"[{role}]\n{text.strip()}" for role, text in said) + "\n"
 
 
@@ -82,6 +82,7 @@ def save_program(program: Program, asker: Asker, folder: Path, task: str) -> Non
     data = {
         "format": FORMAT,
         "task": task,
+        "adapter": asker.adapter_name,
         "instruction": program.instruction,
         "demonstrations": [dict(demo) for demo in program.demonstrations],
         "inputs": list(form.inputs),
@@ -91,19 +92,24 @@ def save_program(program: Program, asker: Asker, folder: Path, task: str) -> Non
     _write(folder / PROGRAM, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
 
 
-def load_program(folder: Path, form: Form) -> Program:
+def load_program(folder: Path, asker: Asker) -> Program:
     """The program in a folder that `save_program` wrote.
 
     Raises:
         CheckpointError: there is none, it is damaged, or it is for other fields or labels.
     """
-    data = _read(folder)
-    own = {"inputs": list(form.inputs), "outputs": list(form.outputs), "labels": dict(form.words)}
+    data, form = _read(folder), asker.form
+    own = {
+        "adapter": asker.adapter_name,
+        "inputs": list(form.inputs),
+        "outputs": list(form.outputs),
+        "labels": dict(form.words),
+    }
     for name, value in own.items():
         if data[name] != value:
             raise CheckpointError(
                 f"the program in {str(folder)!r} was compiled for {name} {data[name]}, but here they are {value}; use "
-                "its own task and prompt file, and --reasoning as it was compiled"
+                "its own task and prompt file, and --reasoning and --dspy_adapter as for its compilation"
             )
     return Program(instruction=data["instruction"], demonstrations=tuple(data["demonstrations"]))
 
@@ -131,6 +137,7 @@ def _read(folder: Path) -> dict[str, Any]:
         return {
             "instruction": _text(data["instruction"]),
             "demonstrations": demonstrations,
+            "adapter": _text(data["adapter"]),
             "inputs": list(map(_text, data["inputs"])),
             "outputs": list(map(_text, data["outputs"])),
             "labels": {_text(key): _text(value) for key, value in data["labels"].items()},

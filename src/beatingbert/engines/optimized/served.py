@@ -112,8 +112,10 @@ class ServedVoice:
     def request(self, prompt: Prompt) -> Request:
         """What is sent first. A blank or line's end at the end of an opened turn is left for the model to write."""
         turns = prompt.turns
-        if self._goes_on:
+        if self._goes_on and prompt.opens:
             turns = (*turns, ("assistant", prompt.opens.rstrip()))
+        elif prompt.cued:
+            turns = tuple((role, _with_cue_before(role, text, prompt)) for role, text in turns)
         if not prompt.answers:
             sampled = prompt.seed if prompt.temperature > 0 else None
             return Request(turns=turns, max_tokens=prompt.max_tokens, temperature=prompt.temperature, seed=sampled)
@@ -128,13 +130,13 @@ class ServedVoice:
         return max(map(len, prompt.answers))  # a token has at least one character
 
     def _read(self, prompt: Prompt, request: Request, reply: Reply) -> Said:
-        text = f"{prompt.opens}{reply.text.lstrip()}" if self._goes_on else reply.text
+        text = f"{prompt.opens}{prompt.gap}{reply.text.lstrip()}" if self._goes_on else reply.text
         scores = None
         if request.alternatives:
             words = {answer: answer for answer in prompt.answers}
             scores = read_beginnings(tuple(_after(prompt.opens, reply.tokens)), words)
         if scores is not None:
-            text = prompt.opens + max(scores, key=scores.__getitem__)
+            text = prompt.opens + prompt.gap + max(scores, key=scores.__getitem__)
         return Said(
             text=text or " ",
             scores=scores,
@@ -143,6 +145,11 @@ class ServedVoice:
             written=reply.output_tokens or 0,
             replies=(reply,),
         )
+
+
+def _with_cue_before(role: str, text: str, prompt: Prompt) -> str:
+    """Where a turn cannot be opened for the model, its cue ends the user's turn instead."""
+    return f"{text}\n{prompt.opens}" if role == "user" else text.removeprefix(prompt.opens).lstrip()
 
 
 def _after(opening: str, tokens: Sequence[Token]) -> Iterator[Token]:

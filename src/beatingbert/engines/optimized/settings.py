@@ -11,6 +11,7 @@ from beatingbert.errors import SettingsError
 VERSION = 1
 FOLDER, PROMPT = "dspy_optimized", "prompt.txt"  # where a run keeps its program, and what a model is sent
 OPTIMIZERS = ("bootstrap", "bootstrap_random_search", "miprov2", "gepa")
+ADAPTERS = ("template", "chat")
 CANDIDATES, TRIALS = 6, 10  # MIPROv2's own numbers for auto="light" with one predictor and demonstrations
 
 
@@ -25,6 +26,9 @@ class OptimizedSettings:
         optimizer: "bootstrap" shows examples that the model gets right; "bootstrap_random_search" tries several such
             sets; "miprov2" also lets the model write instructions and searches both; "gepa" lets it rewrite the
             instruction from its mistakes, with demonstrations drawn at random.
+        adapter: the words around the fields. "template" has those of the prompt file, as the llm engine has, so that
+            nothing but instruction and demonstrations is another; "chat" has DSPy's own, with a marker before each
+            field. None becomes "chat" where there is a reasoning step, which needs the markers, else "template".
         reasoning: whether the model writes a reason before its label. Without, the label comes by likelihood.
         max_train_examples, max_val_examples: train and development rows that the optimiser sees at most.
         num_candidates: sets of demonstrations (and instructions) to make; for the random search and MIPROv2.
@@ -41,6 +45,7 @@ class OptimizedSettings:
     base_url: str | None = None
     shots: int = 5
     optimizer: str = "bootstrap"
+    adapter: str | None = None
     reasoning: bool = False
     max_train_examples: int = 300
     max_val_examples: int = 100
@@ -58,6 +63,14 @@ class OptimizedSettings:
     program: str | None = None
 
     def __post_init__(self) -> None:
+        if self.adapter is None:
+            object.__setattr__(self, "adapter", "chat" if self.reasoning else "template")
+        if self.adapter not in ADAPTERS:
+            raise SettingsError(f"dspy_adapter must be one of {', '.join(ADAPTERS)}, got {self.adapter!r}")
+        if self.reasoning and self.adapter == "template":
+            raise SettingsError(
+                "dspy_adapter 'template' has no place for a reason before the label; leave it out, or --reasoning"
+            )
         if self.optimizer not in OPTIMIZERS:
             raise SettingsError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {self.optimizer!r}")
         for name in ("max_train_examples", "max_val_examples", "num_candidates", "num_trials", "max_new_tokens"):

@@ -82,17 +82,20 @@ class Form:
         """DSPy's own form of it."""
         fields: dict[str, Any] = {}
         for name in self.inputs:
-            said = self.about.get(name)
-            fields[name] = (str, dspy.InputField(**({"desc": said} if said else {})))
+            about = {"desc": self.about[name]} if name in self.about else {}
+            fields[name] = (str, dspy.InputField(**about))
         if self.reasoning:
             fields[REASONING] = (str, dspy.OutputField(desc="a short reason for the label"))
         words: Any = Literal[tuple(self.words.values())]
         fields[LABEL] = (words, dspy.OutputField(**({"desc": self.answer} if self.answer else {})))
-        whole: type[dspy.Signature] = dspy.Signature(fields, self.instruction if instruction is None else instruction)
+        said = self.instruction if instruction is None else instruction
+        whole: type[dspy.Signature] = dspy.Signature(fields, said or " ")  # for none at all DSPy would make one up
         return whole
 
 
-def form_of(task: Task, template: Template, *, reasoning: bool, most_choices: int = 0) -> Form:
+def form_of(
+    task: Task, template: Template, *, reasoning: bool, most_choices: int = 0, has_question: bool = False
+) -> Form:
     """The form of a task.
 
     Args:
@@ -100,6 +103,8 @@ def form_of(task: Task, template: Template, *, reasoning: bool, most_choices: in
         template: its words.
         reasoning: whether a reason is written before the label.
         most_choices: of any question, for multiple choice.
+        has_question: whether the words of the template's question will be asked as they are; else what they say besides
+            the fields becomes part of the instruction.
     """
     lists = task.shape is Shape.CHOICE
     fields: dict[str, str] = {}
@@ -113,7 +118,7 @@ def form_of(task: Task, template: Template, *, reasoning: bool, most_choices: in
     return Form(
         fields=fields,
         about={fields[own]: said for own, said in about.items() if said},
-        instruction="\n".join(filter(None, [template.instruction, *others])),
+        instruction="\n".join(filter(None, [template.instruction, *([] if has_question else others)])),
         answer=template.cue.strip().rstrip(":").strip(),
         words=words,
         long_field=fields[task.long_field],

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from beatingbert.engines.protocol import EngineFacts
 from beatingbert.engines.served.client import Reply
+from beatingbert.prompts.chat import GAP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,12 +18,18 @@ class Prompt:
     Attributes:
         turns: (role, text) of a conversation: "system", "user", "assistant".
         opens: how the model's own turn begins.
+        joins: what stands before the model's turns in a running text, for a model without chat template.
+        gap: what stands between an opening and an answer.
+        cued: whether `opens` begins every turn of the model's, so that it may also end the turns before.
         answers: the only words that may follow; empty where the model writes what it will.
         max_tokens, temperature, seed: of what is written; of no account where there are answers.
     """
 
     turns: tuple[tuple[str, str], ...]
     opens: str
+    joins: str = GAP
+    gap: str = ""
+    cued: bool = False
     answers: tuple[str, ...] = ()
     max_tokens: int = 0
     temperature: float = 0.0

@@ -1,1 +1,1 @@
-"""Tests of `beatingbert.engines.optimized`; a package, so that its files may share names with those of other folders."""
+"""Tests of `beatingbert.engines.optimized`; a package, so that files may share names with those of other folders."""

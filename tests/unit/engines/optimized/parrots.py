@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from beatingbert.engines.optimized.adapter import TurnAdapter
+from beatingbert.engines.optimized.adapter import adapter_of
 from beatingbert.engines.optimized.asking import Asker
 from beatingbert.engines.optimized.budget import Meter
 from beatingbert.engines.optimized.optimise import Outcome, optimise
@@ -60,7 +60,7 @@ class Parrot:
         if not prompt.answers:
             return Said(text=prompt.opens + self.proposes(prompt), shown="", read=10, written=5)
         told = MAGIC in prompt.turns[0][1] or any(role == "assistant" for role, _ in prompt.turns)
-        right = "positive" if "great" in prompt.turns[-1][1] else "negative"
+        right = "positive" if "great" in prompt.turns[-1][1].replace(MAGIC, "") else "negative"
         chosen = right if told else prompt.answers[0]
         scores = {answer: 0.0 if answer == chosen else -1.0 for answer in prompt.answers}
         return Said(text=prompt.opens + chosen, scores=scores, shown=prompt.turns[-1][1], read=10)
@@ -70,19 +70,19 @@ def settings(**given: Any) -> OptimizedSettings:
     return OptimizedSettings(**({"checkpoint": "parrot", "shots": 2, "num_candidates": 3, "num_trials": 3} | given))
 
 
-def sentiment_form(*, reasoning: bool = False) -> Form:
+def sentiment_form(*, reasoning: bool = False, has_question: bool = False) -> Form:
     task = find_task("sst2")
-    return form_of(task, load_template(task), reasoning=reasoning)
+    return form_of(task, load_template(task), reasoning=reasoning, has_question=has_question)
 
 
-def asker_of(voice: Any, *, reasoning: bool = False) -> Asker:
-    form = sentiment_form(reasoning=reasoning)
-    return Asker(form, TurnAdapter(form), voice, 50)
+def asker_of(voice: Any, *, adapter: str = "chat", reasoning: bool = False) -> Asker:
+    form = sentiment_form(reasoning=reasoning, has_question=adapter == "template")
+    return Asker(form, adapter_of(adapter, form, load_template(find_task("sst2"))), voice, 50)
 
 
 def compiled(voice: Any, folder: Path, *, access: Access | None = None, **given: Any) -> Outcome:
     chosen = settings(**given)
-    asker = asker_of(voice, reasoning=chosen.reasoning)
+    asker = asker_of(voice, adapter=str(chosen.adapter), reasoning=chosen.reasoning)
     meter = Meter(chosen, access or Access())
     return optimise(
         asker, voice, meter, chosen, train=TRAIN, development=DEVELOPMENT, seed=99, folder=folder, progress=silent

@@ -6,7 +6,8 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from beatingbert.engines.optimized.adapter import TurnAdapter
+from beatingbert.engines.llm.engine import LlmEngine
+from beatingbert.engines.llm.settings import LLMSettings
 from beatingbert.engines.optimized.asking import Asker, Classify
 from beatingbert.engines.optimized.budget import Meter
 from beatingbert.engines.optimized.classifier import ProgramClassifier
@@ -20,7 +21,8 @@ from beatingbert.engines.protocol import Access, EngineFacts, Workplace
 from beatingbert.errors import SettingsError
 from beatingbert.tasks.catalog import find_task
 from beatingbert.tasks.example import Example, Question
-from engines.optimized.parrots import sentiment_form, settings
+from beatingbert.tasks.prediction import Prediction
+from engines.optimized.parrots import asker_of, settings
 from tiny_tasks import entailment, questions_of, sentiment
 
 PROGRAM = Program(
@@ -34,9 +36,8 @@ def voice_of(checkpoint: Path, folder: Path, **more: Any) -> LocalVoice:
     return local_voice(chosen, Workplace(task=find_task("sst2"), folder=folder), 99)
 
 
-def asker_on(voice: LocalVoice) -> Asker:
-    form = sentiment_form()
-    return Asker(form, TurnAdapter(form), voice, 20)
+def asker_on(voice: LocalVoice, adapter: str = "chat") -> Asker:
+    return asker_of(voice, adapter=adapter)
 
 
 @pytest.fixture(params=["tiny_far_llama", "tiny_far_qwen"])
@@ -45,33 +46,59 @@ def checkpoint(request: pytest.FixtureRequest) -> Path:
     return found
 
 
-def test_what_the_likelihoods_are_read_from_is_what_dspy_sends_to_the_letter(checkpoint: Path, tmp_path: Path) -> None:
-    voice = voice_of(checkpoint, tmp_path)
-    asker = asker_on(voice)
+def asked_both_ways(
+    voice: LocalVoice, asker: Asker, program: Program, rows: list[Example], folder: Path
+) -> tuple[list[Any], list[Prediction]]:
+    """Labels by DSPy's module and predictions of ours, once both are known to have sent the same."""
     heard: list[Prompt] = []
     said = voice.say
     voice.say = lambda prompts, *more: heard.extend(prompts) or said(prompts, *more)  # type: ignore[method-assign]
-    engine = VoiceEngine(voice, Meter(settings(), Access()))
-    rows = sentiment(5)
-    lm = language_model(engine, "x", 20)
-    with shut_in(tmp_path), dspy.context(lm=lm, adapter=asker.adapter, disable_history=True):
-        by_dspy = [PROGRAM.module(asker)(**asker.form.put(row.question)).label for row in rows]
-    place = Workplace(task=find_task("sst2"), folder=tmp_path)
-    classifier = ProgramClassifier(PROGRAM, asker, voice, EngineFacts(), place)
-    ours = classifier.predict(questions_of(rows))
-    assert heard[:5] == heard[5:]  # the request that DSPy makes and ours are the same
+    lm = language_model(VoiceEngine(voice, Meter(settings(), Access())), "x", 20)
+    with shut_in(folder), dspy.context(lm=lm, adapter=asker.adapter, disable_history=True):
+        by_dspy = [program.module(asker)(**asker.form.put(row.question)).label for row in rows]
+    place = Workplace(task=find_task("sst2"), folder=folder)
+    ours = ProgramClassifier(program, asker, voice, EngineFacts(), place).predict(questions_of(rows))
+    assert len(heard) == 2 * len(rows)
+    assert heard[: len(rows)] == heard[len(rows) :]
+    return by_dspy, ours
+
+
+def test_likelihoods_are_read_from_what_dspys_chat_adapter_says_to_the_letter(checkpoint: Path, tmp_path: Path) -> None:
+    voice = voice_of(checkpoint, tmp_path)
+    asker, rows = asker_on(voice), sentiment(5)
+    by_dspy, ours = asked_both_ways(voice, asker, PROGRAM, rows, tmp_path)
     assert [one.label for one in ours] == by_dspy
-    # Each turn is DSPy's own `ChatAdapter`'s, and the tokenizer's own markup is around it.
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
     signature = asker.form.signature(PROGRAM.instruction)
+    demos = [dspy.Example(**demo) for demo in PROGRAM.demonstrations]
     for row, one in zip(rows, ours, strict=True):
-        demos = [dspy.Example(**demo) for demo in PROGRAM.demonstrations]
         turns = dspy.ChatAdapter().format(signature, demos, asker.form.put(row.question))
         if tokenizer.chat_template:
             whole = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
         else:
             whole = "\n\n".join([*(turn["content"].strip() for turn in turns), ""])
         assert one.prompt == f"{whole}[[ ## label ## ]]\n"
+
+
+def test_in_the_prompt_files_words_a_program_is_a_few_shot_prompt_to_the_letter(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    """With the same demonstrations and the shipped instruction it answers as the llm engine does."""
+    asking = {"checkpoint": str(checkpoint), "full_precision": True, "shots": 3}
+    place = Workplace(task=find_task("sst2"), folder=tmp_path)
+    train, rows = sentiment(12), sentiment(5, start=50)
+    plain = LlmEngine(LLMSettings(**asking), place).fit(train, development=[], seed=99)
+    shown = {row.question.id: row for row in train}
+    voice = voice_of(checkpoint, tmp_path)
+    asker = asker_on(voice, "template")
+    demos = [asker.form.solved(shown[name]) for name in plain.facts.notes["demonstrations"]]
+    program = Program(instruction=asker.form.instruction, demonstrations=tuple(demos))
+    by_dspy, ours = asked_both_ways(voice, asker, program, rows, tmp_path)
+    expected = plain.predict(questions_of(rows))
+    assert [one.prompt for one in ours] == [one.prompt for one in expected]
+    assert [one.label for one in ours] == [one.label for one in expected] == by_dspy
+    for one, other in zip(ours, expected, strict=True):
+        assert one.log_likelihoods == pytest.approx(other.log_likelihoods, abs=1e-4)
 
 
 def test_label_scores_are_the_models_own_log_likelihoods(checkpoint: Path, tmp_path: Path) -> None:
@@ -140,7 +167,8 @@ def test_a_model_without_system_turns_is_told_in_the_first_question(tiny_gemma_c
     voice = voice_of(tiny_gemma_chat, tmp_path, max_length=200)
     voice._tokenizer.chat_template = (
         "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'system' %}{{ raise_exception('no') }}{% endif %}"
-        "{{ m['role'] + ': ' + m['content'] + '\n' }}{% endfor %}{% if add_generation_prompt %}{{ 'model: ' }}{% endif %}"
+        "{{ m['role'] + ': ' + m['content'] + '\n' }}{% endfor %}"
+        "{% if add_generation_prompt %}{{ 'model: ' }}{% endif %}"
     )
     text = voice.text_of(Prompt(turns=(("system", "Be brief."), ("user", "Well?")), opens="So", answers=("yes", "no")))
     assert text == "user: Be brief.\n\nWell?\nmodel: So"

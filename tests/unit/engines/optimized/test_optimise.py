@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import logging
 import os
@@ -13,8 +14,9 @@ from beatingbert.engines.protocol import Access
 from engines.optimized.parrots import DEVELOPMENT, EVALUATION, MAGIC, TRAIN, Parrot, compiled
 
 
-def test_bootstrapping_keeps_the_demonstrations_that_help(tmp_path: Path) -> None:
-    outcome = compiled(Parrot(), tmp_path, optimizer="bootstrap")
+@pytest.mark.parametrize("adapter", ["template", "chat"])
+def test_bootstrapping_keeps_the_demonstrations_that_help(adapter: str, tmp_path: Path) -> None:
+    outcome = compiled(Parrot(), tmp_path, optimizer="bootstrap", adapter=adapter)
     assert [one["accuracy"] for one in outcome.history] == [0.5, 1.0]
     assert outcome.accuracy == 1.0
     assert outcome.ended_by == "its own end"
@@ -32,15 +34,15 @@ def test_a_random_search_scores_every_set_of_demonstrations(tmp_path: Path) -> N
     assert outcome.accuracy == 1.0
 
 
-def test_mipro_finds_the_instruction_that_the_model_wrote(tmp_path: Path) -> None:
+@pytest.mark.parametrize("adapter", ["template", "chat"])
+def test_mipro_finds_the_instruction_that_the_model_wrote(adapter: str, tmp_path: Path) -> None:
     # Demonstrations do not help this one: only being told does.
     class Deaf(Parrot):
         def _one(self, prompt: Prompt) -> object:  # type: ignore[override]
             turns = tuple(turn for turn in prompt.turns if turn[0] != "assistant")
-            kept = Prompt(turns=turns, opens=prompt.opens, answers=prompt.answers, max_tokens=prompt.max_tokens)
-            return super()._one(kept)
+            return super()._one(dataclasses.replace(prompt, turns=turns))
 
-    outcome = compiled(Deaf(), tmp_path, optimizer="miprov2", num_trials=8, num_candidates=4)
+    outcome = compiled(Deaf(), tmp_path, optimizer="miprov2", num_trials=8, num_candidates=4, adapter=adapter)
     assert outcome.ended_by == "its own end"
     assert outcome.program.instruction == MAGIC
     assert outcome.accuracy == 1.0
@@ -56,7 +58,7 @@ def test_gepa_rewrites_the_instruction_from_mistakes(tmp_path: Path) -> None:
             if not prompt.answers:
                 reflected.append(prompt.turns[-1][1])
             elif MAGIC not in prompt.turns[0][1]:
-                prompt = Prompt(turns=(prompt.turns[0], ("user", "awful")), opens="", answers=("negative", "positive"))
+                prompt = dataclasses.replace(prompt, turns=(("user", "awful"),))
             return super()._one(prompt)
 
     outcome = compiled(Stubborn(), tmp_path, optimizer="gepa", num_trials=8)

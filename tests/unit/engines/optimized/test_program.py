@@ -22,7 +22,7 @@ def kept(tmp_path: Path) -> Path:
 
 
 def test_a_program_comes_back_as_it_was(kept: Path) -> None:
-    assert load_program(kept, sentiment_form()) == PROGRAM
+    assert load_program(kept, asker_of(Parrot())) == PROGRAM
     assert count_labels(kept) == 2
 
 
@@ -55,19 +55,32 @@ def test_a_demonstration_that_is_the_question_is_left_out() -> None:
 def test_a_damaged_program_is_refused(kept: Path, damage: str) -> None:
     (kept / "program.json").write_text(damage, encoding="utf-8")
     with pytest.raises(CheckpointError, match=r"program\.json' is damaged .* compile it again"):
-        load_program(kept, sentiment_form())
+        load_program(kept, asker_of(Parrot()))
 
 
 def test_a_folder_without_a_program_is_refused_with_a_hint(kept: Path) -> None:
     with pytest.raises(CheckpointError, match=r"holds no program\.json.*did you mean '.*dspy_optimized'"):
-        load_program(kept.parent, sentiment_form())
+        load_program(kept.parent, asker_of(Parrot()))
     with pytest.raises(CheckpointError, match=r"holds no program\.json, so it is no compiled program$"):
-        load_program(kept / "nowhere", sentiment_form())
+        load_program(kept / "nowhere", asker_of(Parrot()))
 
 
 def test_a_program_for_other_fields_is_refused(kept: Path) -> None:
     with pytest.raises(CheckpointError, match=r"was compiled for outputs \['label'\], but here they are"):
-        load_program(kept, sentiment_form(reasoning=True))
+        load_program(kept, asker_of(Parrot(), reasoning=True))
+
+
+def test_a_program_for_other_words_is_refused(kept: Path) -> None:
+    with pytest.raises(CheckpointError, match="was compiled for adapter chat, but here they are template"):
+        load_program(kept, asker_of(Parrot(), adapter="template"))
+
+
+def test_a_program_in_the_words_of_the_prompt_file_is_shown_in_them() -> None:
+    assert prompt_text(PROGRAM, asker_of(Parrot(), adapter="template")) == (
+        "[user]\nIs it [bold]good[/bold]?\n\u00e9\n\nReview: a great film\n\n[assistant]\nSentiment: positive\n\n"
+        "[user]\nReview: awful\n\n[assistant]\nSentiment: negative\n\n[user]\nReview: {sentence}\n\n"
+        "[assistant]\nSentiment: ...\n"
+    )
 
 
 def test_a_program_of_dspy_becomes_one_of_ours_and_back() -> None:

@@ -71,20 +71,27 @@ def test_label_probabilities_come_from_the_servers_tokens(place: StandIn, tmp_pa
         assert one.probabilities[one.label] == pytest.approx(SURE / (SURE + OTHERWISE))
 
 
-def test_where_the_server_can_the_models_turn_is_opened(tmp_path: Path) -> None:
-    with serving(StandIn(owner="llamacpp")) as opened, serving(StandIn()) as closed:
-        for running in (opened, closed):
-            fit(running, tmp_path / running.owner).predict(QUESTIONS)
-        turns = [body["messages"][-1] for body in opened.asked if len(body["messages"]) > 2]
-        assert turns
-        assert all(turn == {"role": "assistant", "content": "[[ ## label ## ]]"} for turn in turns)
-        assert all(body["messages"][-1]["role"] == "user" for body in closed.asked)
+@pytest.mark.parametrize(("adapter", "opening"), [("template", "Sentiment:"), ("chat", "[[ ## label ## ]]")])
+def test_where_the_server_can_the_models_turn_is_opened(adapter: str, opening: str, tmp_path: Path) -> None:
+    with serving(StandIn(owner="llamacpp")) as place:
+        fit(place, tmp_path / "run", adapter=adapter).predict(QUESTIONS)
+        last = [body["messages"][-1] for body in place.asked if len(body["messages"]) > 1]
+    assert last
+    assert all(turn == {"role": "assistant", "content": opening} for turn in last)
+
+
+def test_elsewhere_the_cue_ends_the_question_as_for_the_served_engine(place: StandIn, tmp_path: Path) -> None:
+    fit(place, tmp_path / "run").predict(QUESTIONS)
+    shown = [body["messages"] for body in place.asked if len(body["messages"]) == 5][-1]
+    assert [turn["role"] for turn in shown] == ["user", "assistant", "user", "assistant", "user"]
+    assert all(turn["content"].endswith("\nSentiment:") for turn in shown[::2])
+    assert {turn["content"] for turn in shown[1::2]} <= {"positive", "negative"}
 
 
 def test_a_marker_that_the_model_writes_is_passed_over(tmp_path: Path) -> None:
     # The whole reply is one token here, so the label cannot be read from its beginning: it is read as text.
     with serving(StandIn(prefix="[[ ## label ## ]]\n", logprobs=False)) as place:
-        classifier = fit(place, tmp_path / "run")
+        classifier = fit(place, tmp_path / "run", adapter="chat")
         predictions = classifier.predict(QUESTIONS)
     assert classifier.facts.notes["answer_by"] == "generation"
     assert [one.label for one in predictions] == LABELS
