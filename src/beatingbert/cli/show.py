@@ -25,15 +25,17 @@ from beatingbert.tasks.catalog import TASKS, find_task
 
 @dataclass(frozen=True, kw_only=True)
 class Show:
-    """List tasks, engines, prompts or checkpoints, or show one task, prompt file, finished run or its prompt whole.
+    """List tasks, engines, prompts or checkpoints, or show one of them, or a finished run, whole.
 
     Attributes:
-        what: What to show.
+        what: What to show: tasks, engines, prompts, checkpoints, run, or the prompt of a run.
         name: A task, to see all that is declared of it or its prompt file; a run's folder or name.
         results_dir: Where runs are looked for by name.
     """
 
-    what: tyro.conf.Positional[Literal["tasks", "engines", "prompts", "checkpoints", "run", "prompt"]]
+    what: tyro.conf.Positional[
+        Annotated[Literal["tasks", "engines", "prompts", "checkpoints", "run", "prompt"], tyro.conf.arg(metavar="WHAT")]
+    ]
     name: tyro.conf.Positional[Annotated[str | None, tyro.conf.arg(metavar="[NAME]")]] = None
     results_dir: Path = Path("results")
 

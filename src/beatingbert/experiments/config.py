@@ -287,7 +287,7 @@ class BERTConfig(RunConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class LLMConfig(RunConfig):
-    """Ask a small decoder LLM, as it is or with demonstrations, adapt it by LoRA, or optimise its prompt with DSPy.
+    """Ask a small decoder LLM, adapt it to train by LoRA, or optimise its prompt with DSPy.
 
     Attributes:
         mode: How to ask. 'lora' trains an adapter first and asks zero-shot; 'dspy' lets an optimiser of DSPy choose the
@@ -618,7 +618,7 @@ class LLMConfig(RunConfig):
             "max_new_tokens": self.max_new_tokens,
             "program": None if self.program_path is None else str(self.program_path),
         }
-        asking = {
+        asking: dict[str, Any] = {
             "checkpoint": self.model_name,
             "shots": self.num_few_shot,
             "max_length": self.max_length,

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
 
 import dspy
-import tqdm
+import tqdm  # type: ignore[import-untyped]
 
 LOGGERS = ("dspy", "gepa", "optuna")
 
@@ -74,10 +74,10 @@ def _no_bars() -> Iterator[None]:
     begin = tqdm.tqdm.__init__
 
     def quietly(bar: tqdm.tqdm, *args: object, **kwargs: object) -> None:
-        begin(bar, *args, **(kwargs | {"disable": True}))  # type: ignore[arg-type]
+        begin(bar, *args, **(kwargs | {"disable": True}))
 
-    tqdm.tqdm.__init__ = quietly  # type: ignore[method-assign,assignment]
+    tqdm.tqdm.__init__ = quietly
     try:
         yield
     finally:
-        tqdm.tqdm.__init__ = begin  # type: ignore[method-assign]
+        tqdm.tqdm.__init__ = begin
