@@ -112,6 +112,22 @@ def tiny_qwen(model_folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_far_llama(model_folder: Path) -> Path:
+    """Reads DSPy's long prompts, and has no chat template."""
+    from tiny_models import build_llama
+
+    return build_llama(model_folder / "far-llama", window=16_384)
+
+
+@pytest.fixture(scope="session")
+def tiny_far_qwen(model_folder: Path) -> Path:
+    """Reads DSPy's long prompts in chat turns."""
+    from tiny_models import build_qwen
+
+    return build_qwen(model_folder / "far-qwen", window=16_384)
+
+
+@pytest.fixture(scope="session")
 def tiny_gpt2(model_folder: Path) -> Path:
     from tiny_models import build_gpt2
 

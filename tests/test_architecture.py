@@ -50,7 +50,10 @@ DOORS = {
     "playwright": (),
     "ray": ("execution/cluster.py",),
     "fsspec": ("runs/remote.py",),
-    "dspy": (),
+    "dspy": ("engines/optimized/",),
+    "optuna": ("engines/optimized/",),
+    "gepa": (),
+    "litellm": (),
     "openai": ("engines/served/",),
     "ollama": ("engines/served/",),
     "httpx": ("engines/served/",),
@@ -59,7 +62,7 @@ DOORS = {
     "tyro": ("cli/", "experiments/config.py"),
 }
 ENGINE_FOLDERS = ("encoder", "llm", "lora", "optimized", "served")
-ANSWERS_THROUGH_LLM = ("lora", "optimized")
+ANSWERS_THROUGH = {"lora": {"llm"}, "optimized": {"llm", "served"}}
 
 
 def module_name(path: Path) -> str:
@@ -124,7 +127,7 @@ def test_engine_folders_ignore_each_other() -> None:
         folder = name.split(".")[2] if name.startswith("beatingbert.engines.") else None
         if folder not in ENGINE_FOLDERS:
             continue
-        allowed = {folder, "llm"} if folder in ANSWERS_THROUGH_LLM else {folder}
+        allowed = {folder, *ANSWERS_THROUGH.get(folder, ())}
         strangers = {other.split(".")[2] for other in own_imports_of(name) if other.startswith("beatingbert.engines.")}
         assert not strangers & (set(ENGINE_FOLDERS) - allowed), name
 
@@ -156,7 +159,7 @@ def test_every_module_says_what_it_is_for() -> None:
 
 def test_the_public_face_and_the_command_load_nothing_heavy() -> None:
     heavy = "torch transformers numpy pandas sklearn scipy datasets pyarrow huggingface_hub peft accelerate gguf"
-    heavy += " matplotlib openai ollama httpx"
+    heavy += " matplotlib openai ollama httpx dspy gepa optuna litellm"
     look = f"""
 import sys
 import beatingbert, beatingbert.cli.main

@@ -181,11 +181,12 @@ def build_modernbert(folder: Path) -> Path:
     return _save(folder, ModernBertForMaskedLM, config, tokenizer)
 
 
-def build_llama(folder: Path) -> Path:
+def build_llama(folder: Path, *, window: int = WINDOW) -> Path:
     """A causal model without any beginning-of-sequence token."""
     tokenizer = _byte_level_bpe("</s>")
     tokenizer.eos_token = "</s>"
-    return _save(folder, LlamaForCausalLM, LlamaConfig(**_decoder_sizes(tokenizer)), tokenizer)
+    sizes = _decoder_sizes(tokenizer) | {"max_position_embeddings": window}
+    return _save(folder, LlamaForCausalLM, LlamaConfig(**sizes), tokenizer)
 
 
 def build_gemma(folder: Path, *, adds_bos: bool = True, chat: bool = False) -> Path:
@@ -209,12 +210,13 @@ def build_gemma(folder: Path, *, adds_bos: bool = True, chat: bool = False) -> P
     return _save(folder, Gemma3ForCausalLM, config, tokenizer)
 
 
-def build_qwen(folder: Path) -> Path:
+def build_qwen(folder: Path, *, window: int = WINDOW) -> Path:
     """A causal chat model whose tokenizer adds nothing."""
     tokenizer = _byte_level_bpe("<|endoftext|>", "<|im_start|>", "<|im_end|>")
     tokenizer.eos_token, tokenizer.pad_token = "<|im_end|>", "<|endoftext|>"
     tokenizer.chat_template = CHATML
-    return _save(folder, Qwen2ForCausalLM, Qwen2Config(**_decoder_sizes(tokenizer)), tokenizer)
+    sizes = _decoder_sizes(tokenizer) | {"max_position_embeddings": window}
+    return _save(folder, Qwen2ForCausalLM, Qwen2Config(**sizes), tokenizer)
 
 
 def build_gpt2(folder: Path) -> Path:

@@ -50,6 +50,22 @@ WAYS = {
     "llm constrained": Way("llm", {"answer_by": "generation", "constrained": True}, "tiny_gemma"),
     "lora": Way("lora", {"epochs": 1, "rank": 4}, "tiny_llama"),
     "lora chat": Way("lora", {"epochs": 1, "rank": 4, "target_modules": "all-linear"}, "tiny_qwen"),
+    "optimized": Way("optimized", {"shots": 2, "max_length": 8192}, "tiny_far_llama"),
+    "optimized chat": Way(
+        "optimized",
+        {
+            "shots": 2,
+            "optimizer": "bootstrap_random_search",
+            "num_candidates": 1,
+            "adapter": "chat",
+            "max_length": 8192,
+        },
+        "tiny_far_qwen",
+    ),
+    "optimized reasoning": Way(
+        "optimized", {"shots": 1, "reasoning": True, "max_new_tokens": 8, "max_length": 8192}, "tiny_far_qwen"
+    ),
+    "optimized served": Way("optimized", {"shots": 2}, "talking_server"),
     "served log-probabilities": Way("served", {"shots": 2}, "talking_server"),
     "served choice": Way("served", {"answer_by": "generation", "constrained": True}, "talking_server"),
     "served generation": Way("served", {"answer_by": "generation", "temperature": 1.0}, "talking_server"),
@@ -87,8 +103,9 @@ def fitted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     name, task = request.param
     way = WAYS[name]
     settings: dict[str, Any] = dict(way.settings)
-    if way.engine == "served":
-        settings |= {"model": "openai/tiny", "base_url": request.getfixturevalue(str(way.checkpoint))}
+    if way.checkpoint == "talking_server":
+        name = "model" if way.engine == "served" else "checkpoint"
+        settings |= {name: "openai/tiny", "base_url": request.getfixturevalue(str(way.checkpoint))}
     elif way.checkpoint is not None:
         folder: Path = request.getfixturevalue(way.checkpoint)
         settings |= {"checkpoint": str(folder), "full_precision": True}

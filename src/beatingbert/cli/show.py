@@ -16,6 +16,7 @@ from beatingbert.checkpoints.reference import describe_download
 from beatingbert.cli.console import out
 from beatingbert.cli.run_page import print_run
 from beatingbert.engines.catalog import ENGINES
+from beatingbert.engines.optimized.settings import FOLDER, PROMPT
 from beatingbert.errors import SettingsError
 from beatingbert.prompts.template import shipped_text
 from beatingbert.report.lookup import find_run
@@ -24,24 +25,30 @@ from beatingbert.tasks.catalog import TASKS, find_task
 
 @dataclass(frozen=True, kw_only=True)
 class Show:
-    """List tasks, engines, prompts or checkpoints, or show one task, prompt file or finished run whole.
+    """List tasks, engines, prompts or checkpoints, or show one of them, or a finished run, whole.
 
     Attributes:
-        what: What to show.
+        what: What to show: tasks, engines, prompts, checkpoints, run, or the prompt of a run.
         name: A task, to see all that is declared of it or its prompt file; a run's folder or name.
         results_dir: Where runs are looked for by name.
     """
 
-    what: tyro.conf.Positional[Literal["tasks", "engines", "prompts", "checkpoints", "run"]]
+    what: tyro.conf.Positional[
+        Annotated[Literal["tasks", "engines", "prompts", "checkpoints", "run", "prompt"], tyro.conf.arg(metavar="WHAT")]
+    ]
     name: tyro.conf.Positional[Annotated[str | None, tyro.conf.arg(metavar="[NAME]")]] = None
     results_dir: Path = Path("results")
 
     def __call__(self) -> int:
         """Print it."""
-        if self.what == "run":
+        if self.what in ("run", "prompt"):
             if not self.name:
-                raise SettingsError("'show run' needs a run: its folder, or its name under --results_dir")
-            print_run(find_run(self.name, self.results_dir))
+                raise SettingsError(f"'show {self.what}' needs a run: its folder, or its name under --results_dir")
+            record = find_run(self.name, self.results_dir)
+            if self.what == "run":
+                print_run(record)
+            else:
+                out.out(_prompt_of(record.folder), end="")
             return 0
         if self.name and self.what not in ("tasks", "prompts"):
             raise SettingsError(
@@ -57,6 +64,18 @@ class Show:
                 {"tasks": _tasks, "engines": _engines, "prompts": _prompts, "checkpoints": _checkpoints}[self.what]()
             )
         return 0
+
+
+def _prompt_of(folder: Path) -> str:
+    """What an optimiser has made of the prompt; where there was none, the prompt file that the run was asked by.
+
+    Word for word, but for characters that would move a terminal's cursor: a model may have written them.
+    """
+    for path in (folder / FOLDER / PROMPT, folder / "prompts" / "template.txt"):
+        if path.is_file():
+            text = path.read_text(encoding="utf-8")
+            return "".join(one if one.isprintable() or one in "\n\t" else "\ufffd" for one in text)
+    raise SettingsError(f"run {str(folder)!r} was asked by no prompt; 'show run' shows what there is")
 
 
 def _tasks() -> Table:

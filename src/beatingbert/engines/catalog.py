@@ -54,6 +54,11 @@ ENGINES: dict[str, Entry] = {
         f"{_HERE}.lora.settings:LoraSettings",
         f"{_HERE}.lora.engine:LoraEngine",
     ),
+    "optimized": Entry(
+        "an LLM, in this process or behind a server, with a prompt that DSPy has optimised on train",
+        f"{_HERE}.optimized.settings:OptimizedSettings",
+        f"{_HERE}.optimized.engine:OptimizedEngine",
+    ),
     "served": Entry(
         "a model behind a server (Ollama, or any OpenAI-compatible one), prompted zero-shot or with demonstrations",
         f"{_HERE}.served.settings:ServedSettings",

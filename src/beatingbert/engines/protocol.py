@@ -118,7 +118,7 @@ class EngineFacts:
         disk_bytes: size of the weights on disk, None where a server does not tell.
         checkpoint: reference, revision and hash of the weights.
         device, precision: where and in which number format answers are computed.
-        history: one entry per epoch, for `history.json`.
+        history: one entry per epoch, or per prompt that was tried, for `history.json`.
         template: name, text and hash of the prompt template, where prompts are used.
         notes: anything else a reader of the record must know.
         memory_unknown: why the memory that answering takes cannot be measured; empty where it can.
@@ -131,7 +131,7 @@ class EngineFacts:
     checkpoint: dict[str, str] = field(default_factory=dict)
     device: str = "cpu"
     precision: str = "fp32"
-    history: list[dict[str, float]] = field(default_factory=list)
+    history: list[dict[str, Any]] = field(default_factory=list)
     template: dict[str, str] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
     memory_unknown: str = ""

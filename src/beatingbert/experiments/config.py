@@ -18,6 +18,7 @@ import tyro
 from beatingbert.engines.llm.calibration import refuse_positions
 from beatingbert.engines.llm.settings import check_choice_settings
 from beatingbert.engines.lora.settings import LoraSettings
+from beatingbert.engines.optimized.settings import OptimizedSettings
 from beatingbert.engines.protocol import Access, Upkeep
 from beatingbert.engines.served.settings import (
     DEFAULT_URLS,
@@ -31,7 +32,7 @@ from beatingbert.engines.served.settings import (
     refuse_endings,
     split_reference,
 )
-from beatingbert.errors import NotAvailableError, SettingsError
+from beatingbert.errors import SettingsError
 from beatingbert.tasks.catalog import find_task
 
 Flag = tyro.conf.arg
@@ -64,6 +65,26 @@ ACCESS_FIELDS = {
     "api_key_env": "key_variable",
 }
 SERVED_FLAGS = ("base_url", *ACCESS_FIELDS)
+# Those that only dspy mode knows, with the names that `OptimizedSettings` has for them; the first three go with any
+# program, the others with a search.
+DSPY_FIELDS = {
+    "reasoning": "reasoning",
+    "dspy_adapter": "adapter",
+    "program_path": "program",
+    "optimizer": "optimizer",
+    "max_train_examples": "max_train_examples",
+    "max_val_examples": "max_val_examples",
+    "num_candidates": "num_candidates",
+    "num_trials": "num_trials",
+    "max_optimizer_calls": "max_calls",
+    "max_optimizer_tokens": "max_tokens",
+    "max_optimizer_seconds": "max_seconds",
+    "max_optimizer_cost": "max_cost",
+}
+SEARCH_FLAGS = [name for name in DSPY_FIELDS if name not in ("reasoning", "dspy_adapter", "program_path")]
+# Those of other modes that a compiled program leaves no room for.
+NOT_FOR_PROGRAMS = ("temperature", "answer_by", "constrained", "rank_only", "normalise_by", "calibration")
+MAX_NEW_TOKENS = 10  # of a reply that is a label
 # Those that no server can be told.
 LOCAL_FLAGS = ("batch_size", "rank_only", "no_fp16", "calibration", "normalise_by")
 OPENAI_KEY = "OPENAI_API_KEY"
@@ -268,19 +289,21 @@ class BERTConfig(RunConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class LLMConfig(RunConfig):
-    """Ask a small decoder LLM, as it is or with demonstrations, or adapt it to train by LoRA.
+    """Ask a small decoder LLM, adapt it to train by LoRA, or optimise its prompt with DSPy.
 
     Attributes:
-        mode: How to ask. 'lora' trains an adapter first and asks zero-shot; 'dspy' comes with a later version.
+        mode: How to ask. 'lora' trains an adapter first and asks zero-shot; 'dspy' lets an optimiser of DSPy choose the
+            instruction and the demonstrations first.
         model_name: Hub id, local folder, local GGUF file or wheel:NAME. Behind a server: ollama/NAME, or openai/NAME
             for whatever speaks OpenAI's protocol at --base_url.
-        num_few_shot: Demonstrations before each question, in few-shot mode.
+        num_few_shot: Demonstrations before each question, in few-shot mode; in dspy mode at most so many.
         temperature: 0 takes the most likely answer; more samples written replies, so it implies --answer_by generation.
         batch_size: Questions per forward pass at most. Default: as many as keep the device busy. In lora mode, train
             examples per forward pass. Default: 8.
         rank_only: Leave out the normaliser where every label is one token: a little faster, same answers and label
             probabilities, but the log-likelihoods kept are bare logits.
-        max_new_tokens: Longest written reply, for --answer_by generation without --constrained.
+        max_new_tokens: Longest written reply, for --answer_by generation without --constrained. Default: 10. In dspy
+            mode longest instruction, and reason with label, that is written. Default: 300.
         max_length: Tokens of prompt and answer together at most; only the passage is cut, and cuts are counted.
         answer_by: 'likelihood' takes the label whose words are most likely; 'generation' lets the model write and
             reads the reply strictly. Default: likelihood; behind a server, the best that it offers.
@@ -307,8 +330,23 @@ class LLMConfig(RunConfig):
         adapter_path: Folder of a trained adapter (a run's adapter/best_adapter) to evaluate, in lora mode; nothing is
             trained.
         merge: Write the adapted model as a checkpoint of its own (merged_model/), in lora mode.
-        max_train_examples: Train rows that the prompt optimiser sees, in dspy mode.
-        max_val_examples: Development rows that the prompt optimiser sees, in dspy mode.
+        optimizer: How the prompt is searched, in dspy mode: demonstrations that the model gets right ('bootstrap', or
+            several sets of them), instructions that it writes as well ('miprov2'), or that it rewrites from its
+            mistakes ('gepa'). Default: bootstrap.
+        dspy_adapter: Words around the fields, in dspy mode: those of the prompt file ('template'), or DSPy's own with a
+            marker before each field ('chat'). Default: template; chat with --reasoning, which needs the markers.
+        reasoning: Let the model write a reason before its label, in dspy mode; without, labels come by likelihood.
+        max_train_examples: Train rows that the prompt optimiser sees at most, in dspy mode. Default: 300.
+        max_val_examples: Development rows that it scores candidates on at most, in dspy mode. Default: 100.
+        num_candidates: Sets of demonstrations, and instructions, to make, in dspy mode. Default: 6.
+        num_trials: Combinations that miprov2 tries; for gepa answers, in passes over the development rows. Default: 10.
+        max_optimizer_calls: Calls of the model that the optimiser makes at most, in dspy mode; it then ends with the
+            best prompt so far, as it does on Ctrl-C.
+        max_optimizer_tokens: The same for tokens read and written.
+        max_optimizer_seconds: The same for seconds.
+        max_optimizer_cost: The same for money, in the prices' currency.
+        program_path: Folder of a compiled program (a run's dspy_optimized) to evaluate, in dspy mode; nothing is
+            optimised.
         base_url: Where the server is. Default: OLLAMA_HOST or this machine for ollama/NAME, OPENAI_BASE_URL or OpenAI
             itself for openai/NAME.
         concurrency: Requests to a server at once. Default: 8.
@@ -330,7 +368,7 @@ class LLMConfig(RunConfig):
     num_few_shot: int = 5
     temperature: float = 0.0
     batch_size: int | None = None
-    max_new_tokens: int = 10
+    max_new_tokens: int | None = None
     max_length: int = 2048
     answer_by: Literal["likelihood", "generation"] | None = None
     constrained: bool = False
@@ -351,8 +389,18 @@ class LLMConfig(RunConfig):
     gradient_checkpointing: bool = False
     adapter_path: Path | None = None
     merge: bool = False
-    max_train_examples: int = 300
-    max_val_examples: int = 100
+    optimizer: Literal["bootstrap", "bootstrap_random_search", "miprov2", "gepa"] | None = None
+    dspy_adapter: Literal["template", "chat"] | None = None
+    reasoning: bool = False
+    max_train_examples: int | None = None
+    max_val_examples: int | None = None
+    num_candidates: int | None = None
+    num_trials: int | None = None
+    max_optimizer_calls: int | None = None
+    max_optimizer_tokens: int | None = None
+    max_optimizer_seconds: float | None = None
+    max_optimizer_cost: float | None = None
+    program_path: Path | None = None
     base_url: str | None = None
     concurrency: int | None = None
     timeout: float | None = None
@@ -367,16 +415,13 @@ class LLMConfig(RunConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.mode == "dspy":
-            raise NotAvailableError(
-                "--mode dspy comes with a later version of beatingbert; this one has zero-shot, few-shot and lora"
-            )
         self._refuse_what_would_be_ignored()
+        self._refuse_what_no_program_knows()
         if is_served(self.model_name):
             self._refuse_what_no_server_knows()
         else:
             self._refuse_what_only_servers_know()
-        if self.choice_by is not None or not is_served(self.model_name):
+        if self.choice_by is not None or (not is_served(self.model_name) and self.mode != "dspy"):
             check_choice_settings(find_task(self.task), self.choice_by or "ending", self.normalise_by)
         if self.mode == "few-shot" and self.num_few_shot < 1:
             raise SettingsError(
@@ -405,6 +450,40 @@ class LLMConfig(RunConfig):
                 f"{', '.join(idle)} would change nothing, for with --adapter_path nothing is trained; leave it out"
             )
 
+    def _refuse_what_no_program_knows(self) -> None:
+        """Settings of dspy mode in another mode, others in dspy mode, and a search that would see reported rows."""
+        usual = {field.name: field.default for field in dataclasses.fields(self)}
+        if self.mode != "dspy":
+            given = [f"--{name}" for name in DSPY_FIELDS if getattr(self, name) not in (None, False)]
+            if given:
+                raise SettingsError(
+                    f"{', '.join(given)} would change nothing in --mode {self.mode}; leave it out, or use --mode dspy"
+                )
+            return
+        given = [f"--{name}" for name in NOT_FOR_PROGRAMS if getattr(self, name) != usual[name]]
+        given += ["--choice_by"] if self.choice_by == "ending" else []
+        if given:
+            raise SettingsError(
+                f"{', '.join(given)} does not go with --mode dspy: labels come by likelihood, choices by letter, or "
+                "with --reasoning as they are written; leave it out"
+            )
+        idle = [f"--{name}" for name in SEARCH_FLAGS if getattr(self, name) is not None]
+        if self.program_path is not None and idle:
+            raise SettingsError(
+                f"{', '.join(idle)} would change nothing, for with --program_path nothing is optimised; leave it out"
+            )
+        if self.select_on == "validation":
+            raise SettingsError(
+                "--mode dspy with --select_on validation would choose the prompt on the rows that are reported; leave "
+                "--select_on out, so that a development part is carved from train"
+            )
+        if self.max_optimizer_cost is not None and self.price_in is None:
+            raise SettingsError(
+                f"--max_optimizer_cost {self.max_optimizer_cost:g} needs --price_in and --price_out, what a million "
+                "tokens read and written cost; or set --max_optimizer_calls"
+            )
+        OptimizedSettings(**self._program_settings())
+
     def _refuse_what_only_servers_know(self) -> None:
         given = [f"--{name}" for name in SERVED_FLAGS if getattr(self, name) not in (None, False)]
         if given:
@@ -430,7 +509,10 @@ class LLMConfig(RunConfig):
         if given:
             raise SettingsError(f"{', '.join(given)} would change nothing for {self.model_name!r}; leave it out")
         refuse_endings(find_task(self.task), self.choice_by or "letter")
-        ServedSettings(**self.engine_settings())
+        if self.mode != "dspy":
+            ServedSettings(**self.engine_settings())
+        elif self.chat_template == "never":
+            raise SettingsError("--chat_template never does not go with --mode dspy, which speaks to servers in turns")
         self._refuse_key_without_place()
         _ = self.access
 
@@ -448,6 +530,8 @@ class LLMConfig(RunConfig):
     @property
     def engine(self) -> str:
         """By what the mode needs."""
+        if self.mode == "dspy":
+            return "optimized"
         if is_served(self.model_name):
             return "served"
         return "lora" if self.mode == "lora" else "llm"
@@ -484,7 +568,9 @@ class LLMConfig(RunConfig):
 
     @property
     def run_kind(self) -> str:
-        """As the study names its runs: zero_shot, few_shot_k with the demonstrations, or lora_r with the rank."""
+        """As the study names its runs: zero_shot, few_shot_k with the demonstrations, lora_r with the rank, dspy_k."""
+        if self.mode == "dspy":
+            return f"dspy_k{self.num_few_shot}" if self.program_path is None else "dspy_eval"
         if self.mode == "lora":
             return f"lora_r{self.engine_settings()['rank']}" if self.adapter_path is None else "lora_eval"
         return f"few_shot_k{self.shots}" if self.mode == "few-shot" else "zero_shot"
@@ -493,6 +579,7 @@ class LLMConfig(RunConfig):
     def needs_train(self) -> bool:
         """To train on, to draw demonstrations, and unlabelled questions for batch calibration."""
         trains = self.mode == "lora" and self.adapter_path is None
+        trains = trains or (self.mode == "dspy" and self.program_path is None)
         return trains or self.shots > 0 or self.calibration == "batch"
 
     @property
@@ -501,7 +588,9 @@ class LLMConfig(RunConfig):
         return self.prompt_dir
 
     def engine_settings(self) -> dict[str, Any]:
-        """As `LLMSettings`, `LoraSettings` or `ServedSettings` wants them."""
+        """As `LLMSettings`, `LoraSettings`, `OptimizedSettings` or `ServedSettings` wants them."""
+        if self.mode == "dspy":
+            return self._program_settings()
         if is_served(self.model_name):
             return self._served_settings()
         asking = {
@@ -512,7 +601,7 @@ class LLMConfig(RunConfig):
             "constrained": self.constrained,
             "rank_only": self.rank_only,
             "batch_size": self.batch_size,
-            "max_new_tokens": self.max_new_tokens,
+            "max_new_tokens": MAX_NEW_TOKENS if self.max_new_tokens is None else self.max_new_tokens,
             "max_length": self.max_length,
             "full_precision": self.no_fp16,
             "chat_template": self.chat_template,
@@ -522,6 +611,25 @@ class LLMConfig(RunConfig):
         }
         return asking if self.mode != "lora" else self._lora_settings(asking)
 
+    def _program_settings(self) -> dict[str, Any]:
+        """What was given for a program, and the engine's own defaults for what was not."""
+        given: dict[str, Any] = {name: getattr(self, own) for own, name in DSPY_FIELDS.items()}
+        given |= {
+            "base_url": self.server_url if is_served(self.model_name) else None,
+            "batch_size": self.batch_size,
+            "max_new_tokens": self.max_new_tokens,
+            "program": None if self.program_path is None else str(self.program_path),
+        }
+        asking: dict[str, Any] = {
+            "checkpoint": self.model_name,
+            "shots": self.num_few_shot,
+            "max_length": self.max_length,
+            "full_precision": self.no_fp16,
+            "chat_template": self.chat_template,
+        }
+        given = {name: value for name, value in given.items() if value is not None}
+        return dataclasses.asdict(OptimizedSettings(**(asking | given)))
+
     def _served_settings(self) -> dict[str, Any]:
         return {
             "model": self.model_name,
@@ -530,7 +638,7 @@ class LLMConfig(RunConfig):
             "answer_by": self.answer_by or ("generation" if self._must_write else "auto"),
             "temperature": self.temperature,
             "constrained": self.constrained,
-            "max_new_tokens": self.max_new_tokens,
+            "max_new_tokens": MAX_NEW_TOKENS if self.max_new_tokens is None else self.max_new_tokens,
             "max_length": self.max_length,
             "chat_template": self.chat_template,
         }

@@ -14,7 +14,7 @@ from beatingbert.runs.cell import Cell
 from beatingbert.tasks.catalog import find_task
 from beatingbert.tasks.load import Source, open_source
 
-PROMPTED = ("llm", "lora", "served")
+PROMPTED = ("llm", "lora", "optimized", "served")
 
 
 class Planner:

@@ -26,6 +26,9 @@ PACKAGES = (
     "numpy",
     "scipy",
     "scikit-learn",
+    "dspy",
+    "gepa",
+    "optuna",
 )
 PROGRAM_SECONDS = 5.0
 MIB = 2**20

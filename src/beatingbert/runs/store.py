@@ -108,7 +108,7 @@ class RunFolder:
         questions: Mapping[str, Sequence[Question]],
         predictions: Mapping[str, Sequence[Prediction]],
         examples: Mapping[str, Sequence[Example]],
-        history: Sequence[Mapping[str, float]],
+        history: Sequence[Mapping[str, Any]],
         template: str,
     ) -> RunRecord:
         """Write everything, `results.json` last and by rename.
@@ -118,7 +118,7 @@ class RunFolder:
             questions: split to what was asked.
             predictions: split to its answers.
             examples: split to its examples, to keep the gold label beside each answer; empty in predict mode.
-            history: one entry per epoch.
+            history: one entry per epoch, or per prompt that was tried.
             template: text of the prompt template, empty where none was used.
 
         Raises:

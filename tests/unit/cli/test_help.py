@@ -15,7 +15,7 @@ import pytest
 
 from beatingbert import BERTConfig, LLMConfig, RunConfig
 from beatingbert.cli.main import main, parse, report_script, script
-from beatingbert.experiments.config import ADAPTER_FLAGS, SERVED_FLAGS, TRAINING_FLAGS
+from beatingbert.experiments.config import ADAPTER_FLAGS, DSPY_FIELDS, SERVED_FLAGS, TRAINING_FLAGS
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "help"
 SCRIPTS = Path(__file__).resolve().parents[3] / "experiments"
@@ -48,6 +48,8 @@ RUN_LLM = [
     *"calibration rank_only choice_by normalise_by".split(),
     *"base_url concurrency timeout max_retries max_requests max_cost price_in price_out".split(),
     *"ask_again pull api_key_env".split(),
+    *"optimizer reasoning dspy_adapter num_candidates num_trials program_path".split(),
+    *"max_optimizer_calls max_optimizer_tokens max_optimizer_seconds max_optimizer_cost".split(),
     *EVERY_RUN,
 ]
 VALUES = {
@@ -67,6 +69,10 @@ VALUES = {
     "calibration": "contextual",
     "lora_dropout": "0.25",
     "lora_targets": "all-linear",
+    "optimizer": "miprov2",
+    "dspy_adapter": "chat",
+    "max_optimizer_seconds": "12.5",
+    "max_optimizer_cost": "0.75",
     "base_url": "http://127.0.0.1:8000/v1",
     "timeout": "17.5",
     "max_cost": "1.5",
@@ -77,7 +83,7 @@ VALUES = {
 MODES = {"run_bert.py": "predict", "run_llm.py": "few-shot"}
 # Flags without a value.
 SWITCHES = ("no_fp16", "constrained", "rank_only", "fresh_head", "resume", "gradient_checkpointing", "merge")
-SWITCHES += ("ask_again", "pull")
+SWITCHES += ("ask_again", "pull", "reasoning")
 PRICES = {"price_in": "1", "price_out": "1"}
 LORA = {*TRAINING_FLAGS.values(), *ADAPTER_FLAGS.values()}  # flags of run_llm.py that only lora mode knows
 
@@ -128,9 +134,11 @@ def test_a_flag_is_the_same_with_hyphens_and_underscores(
     others = ["--task", "arc_challenge" if flag in ("choice_by", "normalise_by") else "sst2"] if flag != "task" else []
     if config_type is LLMConfig and f"--{flag}" in LORA:
         others += ["--mode", "lora"]
-    if flag in SERVED_FLAGS:
+    if flag in DSPY_FIELDS:
+        others += ["--mode", "dspy"]
+    if flag in (*SERVED_FLAGS, "max_optimizer_cost"):
         others += ["--model", "ollama/tiny"]
-    if flag in ("max_cost", *PRICES):  # they need each other
+    if flag in ("max_cost", "max_optimizer_cost", *PRICES):  # they need each other
         others += [word for one, price in PRICES.items() if one != flag for word in (f"--{one}", price)]
     if config_type is BERTConfig and flag in ("mode", "model_path"):
         others += ["--model-path", "x"] if flag == "mode" else ["--mode", "eval"]

@@ -94,7 +94,8 @@ def test_a_command_that_does_not_exist_is_misuse(arguments: list[str], capsys: p
     [
         (BERTConfig, ["--mode", "eval"], "--model_path"),
         (BERTConfig, ["--max_samples", "0"], "--max_samples"),
-        (LLMConfig, ["--mode", "dspy"], "later version"),
+        (LLMConfig, ["--mode", "dspy", "--num_few_shot", "0"], "num_few_shot"),
+        (LLMConfig, ["--optimizer", "gepa"], "use --mode dspy"),
         (LLMConfig, ["--lora_rank", "8"], "use --mode lora"),
         (LLMConfig, ["--mode", "few-shot", "--num_few_shot", "0"], "--num_few_shot"),
         (LLMConfig, ["--temperature", "0.5", "--answer_by", "likelihood"], "temperature"),

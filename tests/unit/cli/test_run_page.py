@@ -123,3 +123,17 @@ def test_the_surest_mistake_comes_first(runs: Path) -> None:
     sure = [(answers.probabilities[at] or {})[answers.label[at]] for at in found]
     assert sure == sorted(sure, reverse=True)
     assert surest_mistakes(answers, 1) == found[:1]
+
+
+def test_the_prompt_of_a_run_is_shown_word_for_word(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = runs / "first"
+    (folder / "dspy_optimized").mkdir()
+    (folder / "dspy_optimized" / "prompt.txt").write_text("[user]\nIs it [bold]good[/bold]?\x1b[2J\n", encoding="utf-8")
+    assert main(["show", "prompt", "first", "--results_dir", str(runs)]) == 0
+    assert capsys.readouterr().out == "[user]\nIs it [bold]good[/bold]?\ufffd[2J\n"
+
+
+def test_a_run_without_a_prompt_has_none_to_show(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.rmtree(runs / "first" / "prompts", ignore_errors=True)
+    assert main(["show", "prompt", "first", "--results_dir", str(runs)]) == 2
+    assert "was asked by no prompt" in " ".join(capsys.readouterr().err.split())

@@ -7,7 +7,7 @@ from watchful import WatchfulEngine
 
 from beatingbert import BERTConfig, GemmaConfig, LinearConfig, LLMConfig, MajorityConfig, RunConfig, run
 from beatingbert.engines.catalog import ENGINES, check_settings
-from beatingbert.errors import NotAvailableError, SettingsError, UnknownNameError
+from beatingbert.errors import SettingsError, UnknownNameError
 from beatingbert.experiments.config import SERVED_FLAGS
 from beatingbert.experiments.planning import plan_cell
 
@@ -15,7 +15,6 @@ from beatingbert.experiments.planning import plan_cell
 PLACE = {"data_dir", "output_dir", "run_name"}
 # How a training is kept and watched: no part of it either.
 UPKEEP: dict[str, Any] = {"resume": True, "checkpoint_steps": 100, "report_to": "wandb"}
-LATER = {"max_train_examples", "max_val_examples"}
 EVERY_RUN: dict[str, Any] = {
     "task": "mnli",
     "max_samples": 50,
@@ -70,6 +69,26 @@ LORA: dict[str, Any] = {
     "adapter_path": Path("another/best_adapter"),
     "merge": True,
 }
+DSPY: dict[str, Any] = {
+    "optimizer": "miprov2",
+    "reasoning": True,
+    "dspy_adapter": "chat",
+    "max_train_examples": 20,
+    "max_val_examples": 10,
+    "num_candidates": 3,
+    "num_trials": 4,
+    "max_optimizer_calls": 500,
+    "max_optimizer_tokens": 9_000,
+    "max_optimizer_seconds": 60.0,
+    "program_path": Path("another/dspy_optimized"),
+}
+NOT_IN_DSPY: dict[str, Any] = {
+    "temperature": 0.5,
+    "answer_by": "generation",
+    "constrained": True,
+    "rank_only": True,
+    "calibration": "contextual",
+}
 MULTIPLE_CHOICE = ("choice_by", "normalise_by")
 LINEAR: dict[str, Any] = EVERY_RUN | {"max_ngram": 3, "min_count": 2}
 
@@ -83,7 +102,7 @@ def field_names(config_type: type[RunConfig]) -> set[str]:
     [
         (BERTConfig, BERT, PLACE | UPKEEP.keys()),
         # What a wording says is, and what servers know: see their own tests.
-        (LLMConfig, LLM | LORA, PLACE | LATER | {"prompt_dir", *SERVED_FLAGS}),
+        (LLMConfig, LLM | LORA | DSPY, PLACE | {"prompt_dir", "max_optimizer_cost", *SERVED_FLAGS}),
         (LinearConfig, LINEAR, PLACE),
         (MajorityConfig, EVERY_RUN, PLACE),
     ],
@@ -138,6 +157,64 @@ def test_what_only_lora_mode_knows_is_refused_elsewhere(name: str) -> None:
 def test_settings_of_a_training_are_refused_where_an_adapter_is_given(name: str) -> None:
     settings = {"mode": "lora", "adapter_path": Path("adapter"), name: (LLM | LORA)[name]}
     assert "with --adapter_path nothing is trained" in refused(LLMConfig, **settings)
+
+
+@pytest.mark.parametrize("name", DSPY)
+def test_every_field_of_an_optimisation_reaches_the_cell(
+    watched: type[WatchfulEngine], data_dir: Path, name: str
+) -> None:
+    before = LLMConfig(task="sst2", data_dir=data_dir, mode="dspy")
+    assert plan_cell(dataclasses.replace(before, **{name: DSPY[name]})).id != plan_cell(before).id
+
+
+def test_the_defaults_of_an_optimisation_written_out_are_the_same_cell(
+    watched: type[WatchfulEngine], data_dir: Path
+) -> None:
+    before = LLMConfig(task="sst2", data_dir=data_dir, mode="dspy")
+    written: dict[str, Any] = {"optimizer": "bootstrap", "max_train_examples": 300, "max_val_examples": 100}
+    assert plan_cell(dataclasses.replace(before, **written)) == plan_cell(before)
+
+
+@pytest.mark.parametrize("name", [*DSPY, "max_optimizer_cost"])
+def test_what_only_dspy_mode_knows_is_refused_elsewhere(name: str) -> None:
+    told = refused(LLMConfig, mode="few-shot", **{name: (DSPY | {"max_optimizer_cost": 1.0})[name]})
+    assert told.startswith(f"--{name} would change nothing in --mode few-shot; leave it out, or use --mode dspy")
+
+
+@pytest.mark.parametrize("name", NOT_IN_DSPY)
+def test_what_a_compiled_program_leaves_no_room_for_is_refused(name: str) -> None:
+    assert refused(LLMConfig, mode="dspy", **{name: NOT_IN_DSPY[name]}).startswith(f"--{name} does not go with")
+
+
+@pytest.mark.parametrize("name", [name for name in DSPY if name not in ("reasoning", "dspy_adapter", "program_path")])
+def test_settings_of_a_search_are_refused_where_a_program_is_given(name: str) -> None:
+    told = refused(LLMConfig, mode="dspy", program_path=Path("program"), **{name: DSPY[name]})
+    assert "with --program_path nothing is optimised" in told
+
+
+def test_a_prompt_is_never_optimised_on_the_rows_that_are_reported() -> None:
+    assert "on the rows that are reported" in refused(LLMConfig, mode="dspy", select_on="validation")
+
+
+def test_a_limit_on_the_money_of_an_optimisation_needs_prices() -> None:
+    told = refused(LLMConfig, mode="dspy", model_name="ollama/tiny", max_optimizer_cost=1.0)
+    assert "needs --price_in and --price_out" in told
+    priced = LLMConfig(
+        task="sst2", mode="dspy", model_name="ollama/tiny", max_optimizer_cost=1.0, price_in=1.0, price_out=2.0
+    )
+    assert priced.engine_settings()["max_cost"] == 1.0
+
+
+def test_a_program_needs_train_rows_only_to_be_compiled() -> None:
+    assert LLMConfig(task="sst2", mode="dspy").needs_train
+    assert not LLMConfig(task="sst2", mode="dspy", program_path=Path("program")).needs_train
+
+
+@pytest.mark.parametrize("model_name", ["wheel:smollm2-135m-instruct", "ollama/tiny", "openai/tiny"])
+def test_the_same_engine_compiles_for_models_here_and_behind_servers(model_name: str) -> None:
+    config = LLMConfig(task="sst2", mode="dspy", model_name=model_name, num_few_shot=4)
+    assert (config.engine, config.run_kind) == ("optimized", "dspy_k4")
+    assert (config.engine_settings()["base_url"] is None) == model_name.startswith("wheel:")
 
 
 def test_an_adapter_needs_train_rows_only_to_be_trained() -> None:
@@ -203,6 +280,7 @@ def test_another_wording_is_another_cell(watched: type[WatchfulEngine], data_dir
         LLMConfig(task="sst2"),
         LLMConfig(task="sst2", mode="few-shot", temperature=0.5),
         LLMConfig(task="sst2", mode="lora", lora_rank=4),
+        LLMConfig(task="sst2", mode="dspy", optimizer="gepa"),
         LLMConfig(task="sst2", constrained=True),
         LLMConfig(task="sst2", model_name="ollama/qwen2:0.5b"),
         LinearConfig(task="sst2"),
@@ -221,7 +299,8 @@ def test_the_engine_takes_the_settings_and_adds_none_in_secret(config: RunConfig
 
 def test_the_defaults_of_the_flags_are_those_of_the_engine() -> None:
     lora = LLMConfig(task="sst2", mode="lora")
-    for config in (BERTConfig(task="sst2"), LLMConfig(task="sst2"), lora, LinearConfig(task="sst2")):
+    dspy = LLMConfig(task="sst2", mode="dspy")
+    for config in (BERTConfig(task="sst2"), LLMConfig(task="sst2"), lora, dspy, LinearConfig(task="sst2")):
         settings = config.engine_settings()
         checkpoint = {"checkpoint": settings["checkpoint"]} if "checkpoint" in settings else {}
         assert check_settings(config.engine, settings) == check_settings(config.engine, checkpoint)
@@ -234,17 +313,13 @@ def test_the_seed_is_99_unless_asked_otherwise() -> None:
 
 def test_every_config_asks_an_engine_of_the_catalog() -> None:
     configs = [kind(task="sst2") for kind in (BERTConfig, LLMConfig, LinearConfig, MajorityConfig)]
-    configs += [LLMConfig(task="sst2", mode="lora"), LLMConfig(task="sst2", model_name="ollama/qwen2:0.5b")]
+    configs += [LLMConfig(task="sst2", mode=mode) for mode in ("lora", "dspy")]
+    configs += [LLMConfig(task="sst2", model_name="ollama/qwen2:0.5b")]
     assert {config.engine for config in configs} == ENGINES.keys()
 
 
 def test_the_old_name_of_the_llm_config_still_works() -> None:
     assert GemmaConfig is LLMConfig
-
-
-def test_what_comes_later_is_said_to_come_later() -> None:
-    with pytest.raises(NotAvailableError, match="later version"):
-        LLMConfig(task="sst2", mode="dspy")
 
 
 def refused(config_type: type[RunConfig], **settings: Any) -> str:

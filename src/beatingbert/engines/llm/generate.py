@@ -15,7 +15,7 @@ import torch
 from transformers import PrefixConstrainedLogitsProcessor, StoppingCriteria
 
 from beatingbert.engines.llm.likelihood import choose_max_tokens, split_answers
-from beatingbert.engines.llm.reply import ConstrainedReply, FreeReply, Reply, Written
+from beatingbert.engines.llm.reply import ConstrainedReply, FreeReply, Reply, WholeReply, Written
 from beatingbert.engines.llm.sampling import GumbelNoise, open_stream
 from beatingbert.engines.llm.wording import Asked
 from beatingbert.errors import BeatingBertError
@@ -71,6 +71,7 @@ class Writer:
         constrained: whether a reply can only be the words of one of the question's labels. At each token the labels'
             next tokens compete, and those of all others are ruled out. Taken greedily, this is not the label that is
             most likely as a whole: a likely first token may lead to unlikely ones. Answers by likelihood are.
+        until: a marker that ends a text from which no label is read; None where labels are.
         batch_size: most prompts per batch; None leaves it to `max_tokens`.
         max_tokens: most tokens per batch, padding and replies included, but for a single prompt that is longer.
     """
@@ -86,6 +87,7 @@ class Writer:
         temperature: float = 0.0,
         stop_at_line: bool = False,
         constrained: bool = False,
+        until: str | None = None,
         batch_size: int | None = None,
         max_tokens: int | None = None,
     ) -> None:
@@ -98,6 +100,7 @@ class Writer:
         self._temperature = temperature
         self._stop_at_line = stop_at_line
         self._constrained = constrained
+        self._until = until
         self._most_rows = batch_size or MOST_ROWS
 
     def write(
@@ -180,6 +183,8 @@ class Writer:
         ends = self._ends()
         if job.answers is not None:
             return ConstrainedReply(job.asked.answers, job.answers, ends=ends | self._line_ends())
+        if self._until is not None:
+            return WholeReply(self._tokenizer, ends=ends, until=self._until)
         words = {label: answer.strip() for label, answer in job.asked.answers.items()}
         listed = job.asked.listed
         return FreeReply(words, self._tokenizer, ends=ends, stop_at_line=self._stop_at_line, listed=listed)

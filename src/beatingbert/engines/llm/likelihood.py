@@ -110,6 +110,11 @@ class Scorer:
         if self._packed is not None and not self._agrees():
             self._packed = None
 
+    def expect(self, opening: Sequence[int]) -> None:
+        """Prompts will begin otherwise from now on; what has been read of the earlier opening is let go."""
+        if tuple(opening) != self._opening:
+            self._opening, self._prefix = tuple(opening), None
+
     @property
     def is_packed(self) -> bool:
         """Whether shared work is done once; False where the model would give other numbers that way."""

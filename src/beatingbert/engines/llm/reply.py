@@ -99,6 +99,42 @@ class FreeReply:
         return text
 
 
+class WholeReply:
+    """A text that nobody reads a label from while it is written.
+
+    It is over at an end token, and once it holds the marker that its reader stops at.
+
+    Args:
+        tokenizer: turns tokens into text.
+        ends: ids after which the model says nothing more.
+        until: the marker, which is part of the text.
+    """
+
+    def __init__(self, tokenizer: Any, *, ends: Collection[int], until: str) -> None:
+        self.is_over = False
+        self._tokenizer = tokenizer
+        self._ends = ends
+        self._until = until
+        self._tokens: list[int] = []
+
+    def read(self, token: int) -> None:
+        """Take the next token."""
+        if token in self._ends:
+            self.is_over = True
+            return
+        self._tokens.append(token)
+        # A marker has no more tokens than characters, so a look at the end is enough.
+        self.is_over = self._until in self._decoded(self._tokens[-len(self._until) - 1 :])
+
+    def written(self) -> Written:
+        """The text so far, which names no label."""
+        return Written(self._decoded(self._tokens), None)
+
+    def _decoded(self, tokens: Sequence[int]) -> str:
+        text: str = self._tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return text
+
+
 @dataclass(slots=True)
 class Branch:
     """What may follow some tokens.

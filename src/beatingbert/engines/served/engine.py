@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from beatingbert.engines.protocol import Access, EngineFacts, Workplace
+from beatingbert.engines.served.account import seconds_together, usage_notes
 from beatingbert.engines.served.answers import normalised, read_beginnings, read_choice, read_echoes
 from beatingbert.engines.served.cache import AnswerCache
 from beatingbert.engines.served.client import Reply, Request, Server
@@ -55,36 +56,20 @@ class ServedEngine:
         demonstrations = draw_demonstrations(task, train, settings.shots, seed=seed)
         started = time.perf_counter()
         server = connect(settings, access, self._workplace.progress)
-        cache = AnswerCache(cache_dir() / KEPT_IN)
-        identity = {"model": settings.model, "base_url": settings.base_url, "digest": server.about.digest}
-        desk = Desk(server, cache, access, identity)
+        desk = open_desk(server, settings, access)
         wording = Wording(task, template, demonstrations, settings, seed)
         way = find_way(desk, server, wording, settings)
-        facts = EngineFacts(
-            load_seconds=time.perf_counter() - started,
-            parameters=server.about.parameters,
-            disk_bytes=server.about.disk_bytes,
-            checkpoint={
-                "reference": settings.model,
-                "kind": "served",
-                "revision": server.about.digest,
-                "sha256": server.about.digest,
-            },
-            device="server",
-            precision="unknown",
-            template={"name": template.name, "text": template.text, "sha256": template.sha256},
-            notes={
-                "scoring": SCORING[way.scoring],
-                "answer_by": "likelihood" if way.has_probabilities else "generation",
-                "constraint": way.constraint,
-                "chat_template": way.chat,
-                "cue_opens_the_models_turn": bool(template.cue) and (way.goes_on or not way.chat),
-                **({"choices": "by letter"} if template.lists_choices else {}),
-                "demonstrations": [example.question.id for example in demonstrations.shown],
-                "server": {"kind": server.about.kind, "base_url": settings.base_url, **server.about.more},
-            },
-            memory_unknown=NOBODY_KNOWS,
-        )
+        facts = server_facts(server, settings, load_seconds=time.perf_counter() - started)
+        facts.template = {"name": template.name, "text": template.text, "sha256": template.sha256}
+        facts.notes |= {
+            "scoring": SCORING[way.scoring],
+            "answer_by": "likelihood" if way.has_probabilities else "generation",
+            "constraint": way.constraint,
+            "chat_template": way.chat,
+            "cue_opens_the_models_turn": bool(template.cue) and (way.goes_on or not way.chat),
+            **({"choices": "by letter"} if template.lists_choices else {}),
+            "demonstrations": [example.question.id for example in demonstrations.shown],
+        }
         return ServedClassifier(desk, wording, way, facts, self._workplace)
 
 
@@ -94,6 +79,32 @@ def connect(settings: ServedSettings, access: Access, progress: Progress) -> Ser
     if kind == OLLAMA:
         return OllamaServer(name, settings.base_url, access, room=settings.max_length, progress=progress)
     return OpenAIServer(name, settings.base_url, access)
+
+
+def open_desk(server: Server, settings: ServedSettings, access: Access) -> Desk:
+    """Where requests are taken, with the answers of all runs on this machine."""
+    identity = {"model": settings.model, "base_url": settings.base_url, "digest": server.about.digest}
+    return Desk(server, AnswerCache(cache_dir() / KEPT_IN), access, identity)
+
+
+def server_facts(server: Server, settings: ServedSettings, *, load_seconds: float) -> EngineFacts:
+    """What a server tells of its model, for the record."""
+    about = server.about
+    return EngineFacts(
+        load_seconds=load_seconds,
+        parameters=about.parameters,
+        disk_bytes=about.disk_bytes,
+        checkpoint={
+            "reference": settings.model,
+            "kind": "served",
+            "revision": about.digest,
+            "sha256": about.digest,
+        },
+        device="server",
+        precision="unknown",
+        notes={"server": {"kind": about.kind, "base_url": settings.base_url, **about.more}},
+        memory_unknown=NOBODY_KNOWS,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,17 +138,8 @@ class ServedClassifier:
         return sum(reply.seconds for reply in answered.replies)
 
     def seconds_together(self, questions: Sequence[Question]) -> float:
-        """As `KeepsAnswers`: the time that requests were on their way, divided by how many were so at once.
-
-        That holds whether answers came now or have been kept. Those that were asked alone, to measure latency, tell
-        nothing of it and take the others' mean.
-        """
-        taken = [
-            (sum(reply.seconds / reply.company for reply in one.replies), max(reply.company for reply in one.replies))
-            for one in self._answer(questions, self._desk.ask)
-        ]
-        together = [seconds for seconds, company in taken if company > 1] or [seconds for seconds, _ in taken]
-        return sum(together) / len(together) * len(taken)
+        """As `KeepsAnswers`; see `account.seconds_together`."""
+        return seconds_together([one.replies for one in self._answer(questions, self._desk.ask)])
 
     def _answer(self, questions: Sequence[Question], ask: Ask) -> list[Answered]:
         """First requests for all, then a second one where the first has left the answer open."""
@@ -189,17 +191,5 @@ class ServedClassifier:
 
     def _account(self) -> None:
         """What answers have taken so far, for the record."""
-        replies = [reply for one in self._answered.values() for reply in one.replies]
-        known = [reply for reply in replies if reply.input_tokens is not None and reply.output_tokens is not None]
-        notes = self.facts.notes
-        if replies and len(known) == len(replies):
-            notes["usage"] = {
-                "input_tokens": sum(reply.input_tokens or 0 for reply in known),
-                "output_tokens": sum(reply.output_tokens or 0 for reply in known),
-                "answers": len(self._answered),
-            }
-        budget, access = self._desk.budget, self._workplace.access
-        notes["requests"] = {"sent": budget.sent, "kept_from_earlier_runs": self._desk.kept}
-        notes["concurrency"] = access.concurrency
-        if budget.spent is not None:
-            notes["cost"] = {"spent": budget.spent, "price_in": access.price_in, "price_out": access.price_out}
+        answers = [one.replies for one in self._answered.values()]
+        self.facts.notes |= usage_notes(answers, self._desk, self._workplace.access)

@@ -110,10 +110,13 @@ class Estimator:
             count = self._count(config, task.train)
             budget = count if cell.train_size is None else min(count, cell.train_size)
         epochs = int(cell.settings.get("epochs", 1))
-        learns = cell.engine not in ("llm", "majority")
+        learns = cell.engine not in ("llm", "majority", "optimized", "served")
         tokens = rules.tokens_of(task)
         question = tokens * _with_shots(cell)
         developed = min(0.1 * budget, 2000) * epochs if learns else 0
+        if cell.engine == "optimized" and cell.settings["program"] is None:
+            tried = int(cell.settings["num_candidates"]) + int(cell.settings["num_trials"])
+            developed = min(0.1 * budget, int(cell.settings["max_val_examples"])) * tried
         return Work(
             trained=0.9 * budget * epochs * tokens if learns else 0.0,
             answered=(questions + developed) * question,
