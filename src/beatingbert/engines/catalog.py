@@ -39,6 +39,11 @@ ENGINES: dict[str, Entry] = {
         f"{_HERE}.linear:LinearSettings",
         f"{_HERE}.linear:LinearEngine",
     ),
+    "embedding": Entry(
+        "a frozen sentence encoder with logistic regression; what fine-tuning must beat",
+        f"{_HERE}.embedding.settings:EmbeddingSettings",
+        f"{_HERE}.embedding.engine:EmbeddingEngine",
+    ),
     "encoder": Entry(
         "a BERT-family encoder, fine-tuned on train",
         f"{_HERE}.encoder.settings:EncoderSettings",

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from beatingbert.engines.logistic import check_measure, choose
 from beatingbert.engines.protocol import EngineFacts, Workplace
 from beatingbert.errors import NotAvailableError, SettingsError, TooFewExamplesError
 from beatingbert.tasks.example import Example, Question
@@ -18,7 +19,7 @@ from beatingbert.tasks.prediction import Prediction
 from beatingbert.tasks.spec import Shape
 
 if TYPE_CHECKING:
-    from sklearn.pipeline import Pipeline
+    from sklearn.feature_extraction.text import TfidfVectorizer
 
 VERSION = 1
 STRENGTHS = (0.3, 1.0, 3.0, 10.0)  # inverse regularisation; the best on the development part is kept
@@ -31,12 +32,16 @@ class LinearSettings:
     Attributes:
         max_ngram: longest word sequence counted as a feature.
         min_count: in how many train rows a feature must occur.
+        choose_by: what the strength is chosen by on the development part: "accuracy", "macro_f1" or "mcc"; but for
+            accuracy, classes that all weigh the same are tried too.
     """
 
     max_ngram: int = 2
     min_count: int = 1
+    choose_by: str = "accuracy"
 
     def __post_init__(self) -> None:
+        check_measure(self.choose_by)
         if self.max_ngram < 1 or self.min_count < 1:
             raise SettingsError(
                 f"max_ngram and min_count must be at least 1, got {self.max_ngram} and {self.min_count}"
@@ -60,37 +65,44 @@ class LinearEngine:
         labels = sorted({example.label for example in train})
         if len(labels) < 2:
             raise TooFewExamplesError(f"the linear baseline needs two labels in train, found {labels}")
+        from sklearn.pipeline import make_pipeline
+
         started = time.perf_counter()
-        texts, gold = [join(one.question) for one in train], [one.label for one in train]
-        strengths = STRENGTHS if development else (1.0,)
-        candidates = [self._pipeline(strength, seed).fit(texts, gold) for strength in strengths]
-        scores = [1.0]
-        if development:
-            held_out, held_gold = [join(one.question) for one in development], [one.label for one in development]
-            scores = [float(candidate.score(held_out, held_gold)) for candidate in candidates]
-        best = scores.index(max(scores))
-        weights = candidates[best][-1].coef_
+        words = self._words()
+        features = words.fit_transform([join(one.question) for one in train])
+        chosen = choose(
+            features,
+            [one.label for one in train],
+            words.transform([join(one.question) for one in development]) if development else None,
+            [one.label for one in development],
+            strengths=STRENGTHS,
+            choose_by=self._settings.choose_by,
+            seed=seed,
+        )
+        pipeline = make_pipeline(words, chosen.model)
+        weights = chosen.model.coef_
         facts = EngineFacts(
             train_seconds=time.perf_counter() - started,
             parameters=int(weights.size),
-            disk_bytes=len(pickle.dumps(candidates[best])),  # only measured: nothing is ever unpickled
+            disk_bytes=len(pickle.dumps(pipeline)),  # only measured: nothing is ever unpickled
             precision="fp64",
-            notes={"inverse_regularisation": strengths[best], "features": int(weights.shape[1])},
+            notes={
+                "inverse_regularisation": chosen.strength,
+                "features": int(weights.shape[1]),
+                **({"classes_weigh_the_same": True} if chosen.balanced else {}),
+            },
         )
-        return LinearClassifier(candidates[best], facts)
+        return LinearClassifier(pipeline, facts)
 
-    def _pipeline(self, strength: float, seed: int) -> Pipeline:
+    def _words(self) -> TfidfVectorizer:
         from sklearn.feature_extraction.text import TfidfVectorizer
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.pipeline import make_pipeline
 
-        words = TfidfVectorizer(
+        return TfidfVectorizer(
             ngram_range=(1, self._settings.max_ngram),
             min_df=self._settings.min_count,
             sublinear_tf=True,
             token_pattern=r"(?u)\b\w+\b|[!?]",  # one-letter words and marks of emotion count too
         )
-        return make_pipeline(words, LogisticRegression(C=strength, max_iter=1000, random_state=seed))
 
 
 class LinearClassifier:

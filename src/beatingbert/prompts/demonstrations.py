@@ -15,6 +15,9 @@ from beatingbert.tasks.example import Example, Question
 from beatingbert.tasks.spec import Task
 from beatingbert.tasks.subsample import text_key
 
+BYTES_PER_TOKEN = 3.2  # of ordinary text; byte-level vocabularies take about 4
+MARKUP_TOKENS = 16  # that a demonstration has besides its texts and its label
+MOST_SHOTS = 16
 SPARES_PER_LABEL = 3  # stand-ins for a demonstration that turns out to be the question itself
 
 
@@ -84,3 +87,29 @@ def draw_demonstrations(task: Task, train: Sequence[Example], count: int, *, see
         spares += having[wanted[label] : wanted[label] + SPARES_PER_LABEL]
     rng.shuffle(shown)
     return Demonstrations(tuple(shown), tuple(spares))
+
+
+def shots_that_fit(task: Task, train: Sequence[Example], *, tokens: int, most: int = MOST_SHOTS) -> int:
+    """How many demonstrations fit into so many tokens, as many of each label; fewer than labels where not all fit.
+
+    Tokens are reckoned from the bytes of the texts, a little too many rather than too few, so that no question is cut
+    for the sake of a demonstration.
+
+    Args:
+        task: with labels.
+        train: to draw from; no label is shown more often than it has rows.
+        tokens: that the demonstrations may take together.
+        most: demonstrations in all, but for one of each label.
+    """
+    if not train:
+        return 0
+    sizes = sorted(sum(len(text.encode()) for text in one.question.texts.values()) for one in train)
+    label = max(len(one.encode()) for one in task.labels)
+    each = (sizes[len(sizes) * 3 // 4] + label) / BYTES_PER_TOKEN + MARKUP_TOKENS
+    counts = Counter(one.label for one in train)
+    fit = int(tokens / each)
+    labels = len(task.labels)
+    per_label = min(fit // labels, max(1, most // labels), min(counts.get(one, 0) for one in task.labels))
+    if per_label:
+        return per_label * labels
+    return min(fit, labels - 1) if all(counts.get(one, 0) for one in task.labels) else 0

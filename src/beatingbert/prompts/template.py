@@ -5,7 +5,8 @@ A file has these sections, each opened by its name in square brackets on a line 
     [instruction]   said once, before everything else
     [question]      one question, with its fields in braces
     [cue]           what comes right before the answer, e.g. `Sentiment:`; may be left out
-    [labels]        one line per label, `label: the words that stand for it`; for multiple choice `choice: {choice}`
+    [labels]        one line per label, `label: the words that stand for it`; for multiple choice `choice: {choice}`.
+                    A label with a colon in it is written as a JSON text: `"DESC:def": definition`
     [filled]        for a task whose text has a blank (WinoGrande), and may be left out: all that is read where each
                     choice is put into the blank; it must end with the text that has it, e.g. `{sentence}`
 
@@ -26,6 +27,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import re
 import string
 from collections.abc import Mapping
@@ -193,7 +195,7 @@ def _check_filled(text: str, task: Task, source: str) -> None:
 def _read_words(section: str, labels: tuple[str, ...], source: str) -> dict[str, str]:
     words: dict[str, str] = {}
     for line in filter(None, map(str.strip, section.splitlines())):
-        label, colon, value = (part.strip() for part in line.partition(":"))
+        label, colon, value = _part(line)
         if not colon or not value or label in words:
             raise PromptError(f"{source}: [labels] needs one line 'label: words' per label, found {line!r}")
         words[label] = value
@@ -203,3 +205,15 @@ def _read_words(section: str, labels: tuple[str, ...], source: str) -> dict[str,
     if len({value.casefold() for value in words.values()}) < len(words):
         raise PromptError(f"{source}: two labels have the same words, so an answer could not be told apart: {words}")
     return {label: words[label] for label in labels}
+
+
+def _part(line: str) -> tuple[str, str, str]:
+    """A label, the colon behind it, and its words; a label that begins with a quotation mark is a JSON text."""
+    if line.startswith('"'):
+        try:
+            label, end = json.JSONDecoder().raw_decode(line)
+        except ValueError:
+            return line, "", ""
+        return str(label), line[end:].strip()[:1], line[end:].strip()[1:].strip()
+    before, colon, after = line.partition(":")
+    return before.strip(), colon, after.strip()

@@ -255,6 +255,12 @@ def write_json(path: Path, data: Any) -> None:
         beside.write_text(_as_text(data), encoding="utf-8")
 
 
+def write_text(path: Path, text: str) -> None:
+    """The same for a text; what is no character (half of a surrogate pair) becomes a mark."""
+    with _whole(path) as beside:
+        beside.write_text(text, encoding="utf-8", errors="replace")
+
+
 def _as_text(data: Any) -> str:
     return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 

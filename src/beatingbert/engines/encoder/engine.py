@@ -152,6 +152,7 @@ class EncoderEngine:
             "train_rows_truncated": sum(row.lost_tokens > 0 for row in rows[0]),
             "stopped_early": len(trained.history) < settings.epochs,
             "processes": company.size(),
+            **({"out_of_time": True} if trained.out_of_time else {}),
         }
         if len(set(numbers[1])) > 1:
             facts.notes["collapsed"] = collapsed

@@ -80,6 +80,7 @@ class LoraEngine:
             judge=(lambda: exam.grade(model.get_base_model())) if exam.rows else None,
             keep=lambda name: save_adapter(model, folder / name, tag),
             progress=self._workplace.progress,
+            deadline=self._workplace.upkeep.deadline,
         )
         facts.train_seconds = time.perf_counter() - started
         facts.history = trained.history
@@ -89,6 +90,7 @@ class LoraEngine:
             "development_rows": exam.rows,
             "train_rows_truncated": sum(row.lost_tokens > 0 for row in rows),
             "reads_common_beginning_once": trained.packed,
+            **({"out_of_time": True} if trained.out_of_time else {}),
         }
         return model, folder / "best_adapter"
 

@@ -1,0 +1,132 @@
+"""What a trial will take, roughly: reckoned from sizes first, from what was measured on this machine as soon as it is.
+
+A trial's seconds are those of loading, of train rows times passes, and of answers. Each part has a rate. Before a
+candidate has been tried its rates come from the arithmetic of its weights (2 floating-point operations per weight and
+token forward, 4 more backward: Kaplan et al., 2020, section 2.1) over a speed that is probed here, times what the
+candidates tried so far took more or less than reckoned; then from its own trials.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import median
+
+from beatingbert.decision.candidates import Candidate
+
+EFFICIENCY = 0.3  # of the probed speed that a model reaches; corrected with the first trial
+PARTS = ("load", "learn", "answer")
+SMALLEST = 1e-9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """What a trial consists of.
+
+    Attributes:
+        rows: labelled rows that are learnt from.
+        passes: over these rows; 1 for what is fitted in one go, 0 for what only looks at them.
+        answers: questions that are answered.
+        loads: whether weights must be loaded first.
+    """
+
+    rows: int
+    passes: int
+    answers: int
+    loads: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """Seconds that a trial took, part by part."""
+
+    load: float
+    learn: float
+    answer: float
+
+    @property
+    def total(self) -> float:
+        """All of them."""
+        return self.load + self.learn + self.answer
+
+
+class CostModel:
+    """Seconds of trials.
+
+    Args:
+        weights: candidate's name to how many weights it has; one that is not there counts as having none.
+        tokens: of a question, on average.
+        label_tokens: of all labels' words together, which a prompted model reads with every question.
+        flops: floating-point operations per second of this machine.
+    """
+
+    def __init__(self, weights: Mapping[str, float], *, tokens: float, label_tokens: float, flops: float) -> None:
+        self._weights = weights
+        self._tokens = tokens
+        self._label_tokens = label_tokens
+        self._flops = flops * EFFICIENCY
+        self._measured: dict[tuple[str, str], float] = {}
+        self._ratios: dict[str, list[float]] = {part: [] for part in PARTS}
+
+    def expect(self, candidate: Candidate, effort: Effort) -> Spent:
+        """What a trial is expected to take."""
+        amounts = _amounts(effort)
+        return Spent(**{part: amounts[part] * self._rate(candidate, part) for part in PARTS})
+
+    def observe(self, candidate: Candidate, effort: Effort, spent: Spent) -> None:
+        """Learn from a trial. The largest sample counts most, since small ones are all overhead."""
+        amounts = _amounts(effort)
+        for part in PARTS:
+            if not amounts[part]:
+                continue
+            rate = max(SMALLEST, getattr(spent, part) / amounts[part])
+            before = self._measured.get((candidate.name, part))
+            self._measured[candidate.name, part] = rate if before is None or part != "answer" else (before + rate) / 2
+            if before is None and self._weights.get(candidate.name):
+                self._ratios[part].append(rate / self._prior(candidate, part))
+
+    def _rate(self, candidate: Candidate, part: str) -> float:
+        """Seconds per load, row and pass, or answer."""
+        known = self._measured.get((candidate.name, part))
+        if known is not None:
+            return known
+        # One trial of another says little of this one, so never trust it to be more than 20 times faster or slower.
+        ratios = self._ratios[part]
+        correction = min(20.0, max(0.05, median(ratios))) if ratios else 1.0
+        return self._prior(candidate, part) * correction
+
+    def _prior(self, candidate: Candidate, part: str) -> float:
+        weights = self._weights.get(candidate.name, 0.0)
+        if part == "load":
+            return 0.05 if not weights else 1.5 + weights / 2e8
+        if not weights:
+            return 2e-4
+        tokens = self._tokens if candidate.engine in ("embedding", "encoder") else self._tokens + self._label_tokens
+        forward = 2 * weights * tokens / self._flops
+        if part == "answer":
+            return forward
+        if candidate.engine == "embedding":
+            return forward * 1.3  # and the regression
+        return 3 * forward if candidate.learns else 1e-4
+
+
+def _amounts(effort: Effort) -> dict[str, float]:
+    return {
+        "load": float(effort.loads),
+        "learn": float(effort.rows * effort.passes),
+        "answer": float(effort.answers),
+    }
+
+
+def probe_speed(*, size: int = 768, seconds: float = 0.15) -> float:
+    """Floating-point operations per second of a matrix product in fp32, here and now."""
+    import numpy as np
+
+    one = np.ones((size, size), dtype=np.float32)
+    one @ one  # the first one wakes the threads
+    count, begun = 0, time.perf_counter()
+    while (spent := time.perf_counter() - begun) < seconds or not count:
+        one @ one
+        count += 1
+    return 2.0 * size**3 * count / spent

@@ -1,0 +1,43 @@
+"""The last step: those that got to the top answer the test rows, once, and each leaves an ordinary run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from beatingbert.decision.bench import Built, with_test
+from beatingbert.experiments.answering import answer
+from beatingbert.experiments.given import keep
+from beatingbert.runs.record import RunRecord
+from beatingbert.runs.store import RunFolder
+from beatingbert.tasks.example import Example
+from beatingbert.tasks.prediction import Prediction
+from beatingbert.tasks.spec import Task
+
+
+def answer_test(
+    built: Built, *, name: str, task: Task, evaluation: Mapping[str, Sequence[Example]]
+) -> tuple[RunRecord, dict[str, list[Prediction]]]:
+    """Let a fitted candidate answer what is reported, and keep its run.
+
+    Args:
+        built: the candidate as the ladder has left it.
+        name: the candidate's.
+        task: whose labels the answers have.
+        evaluation: split to its rows; the labels stay here until the answers are given.
+    """
+    splits = with_test(built.splits, {split: list(rows) for split, rows in evaluation.items()})
+    with RunFolder(built.folder) as folder:
+        folder.write_config({"run_name": built.folder.name, "candidate": name, "cell": built.cell.to_json()})
+        questions = {split: [one.question for one in rows] for split, rows in splits.evaluation.items()}
+        answered = answer(built.fitted.classifier, questions, built.hearing)
+        record = keep(
+            built.cell,
+            folder,
+            built.fitted,
+            answered,
+            task=task,
+            splits=splits,
+            run_name=built.folder.name,
+            model=built.model,
+        )
+        return record, answered.predictions
