@@ -1,4 +1,4 @@
-"""What labelled rows bring: learning curves from the ladder's rungs, their crossing with a prompted model, what is next.
+"""What labelled rows bring: learning curves from the rungs, where they cross a prompted model, what is to come.
 
 All scores are on the development part. Bands are from redrawing its rows within each class, the same rows for
 everybody, so they answer for other rows and not for other samples of train.

@@ -87,7 +87,7 @@ def labels_needed(decision: Grounds) -> list[str]:
     told += [
         f"Extrapolated, not measured: with {one.rows:,} train rows {one.candidate} would reach about "
         f"{shown(metric, one.score.value)} on the development part (band {shown(metric, one.score.low)} to "
-        f"{shown(metric, one.score.high)}, if the power law of its curve holds on); now it has {shown(metric, one.now)}."
+        f"{shown(metric, one.score.high)}, if its curve goes on as a power law); now it has {shown(metric, one.now)}."
         for one in decision.outlook
     ]
     if not decision.outlook and decision.curves:
@@ -229,7 +229,8 @@ def _grounds(decision: Grounds) -> list[str]:
     downloads = f", downloads of {duration(timing.downloading)} not counted" if timing.downloading >= 1 else ""
     return [
         f"{len(decision.labels):,} classes; {rows['train']:,} rows to learn from, {rows['development']:,} to choose "
-        f"on, {rows[decision.test]:,} test rows that nobody saw before the end. {METRIC_NAMES[decision.metric]} decides; "
+        f"on, {rows[decision.test]:,} test rows that nobody saw before the end. "
+        f"{METRIC_NAMES[decision.metric]} decides; "
         f"differences up to {_margin(decision.metric, decision.margin)} do not matter. Limits: {limits}.",
         f"Budget {duration(timing.budget)}, spent {duration(timing.spent)}{downloads}.",
         *decision.findings,
