@@ -5,14 +5,16 @@ A second of training on one core; a large model that does not beat it has not ea
 
 from __future__ import annotations
 
+import json
 import pickle
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from beatingbert.engines.protocol import EngineFacts, Workplace
-from beatingbert.errors import NotAvailableError, SettingsError, TooFewExamplesError
+from beatingbert.errors import DataError, NotAvailableError, SettingsError, TooFewExamplesError
 from beatingbert.tasks.example import Example, Question
 from beatingbert.tasks.prediction import Prediction
 from beatingbert.tasks.spec import Shape
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 VERSION = 1
+VOCABULARY, WEIGHTS = "vocabulary.json", "weights.safetensors"
 STRENGTHS = (0.3, 1.0, 3.0, 10.0)  # inverse regularisation; the best on the development part is kept
 
 
@@ -63,7 +66,7 @@ class LinearEngine:
         started = time.perf_counter()
         texts, gold = [join(one.question) for one in train], [one.label for one in train]
         strengths = STRENGTHS if development else (1.0,)
-        candidates = [self._pipeline(strength, seed).fit(texts, gold) for strength in strengths]
+        candidates = [new_pipeline(self._settings, strength, seed).fit(texts, gold) for strength in strengths]
         scores = [1.0]
         if development:
             held_out, held_gold = [join(one.question) for one in development], [one.label for one in development]
@@ -79,18 +82,30 @@ class LinearEngine:
         )
         return LinearClassifier(candidates[best], facts)
 
-    def _pipeline(self, strength: float, seed: int) -> Pipeline:
-        from sklearn.feature_extraction.text import TfidfVectorizer
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.pipeline import make_pipeline
 
-        words = TfidfVectorizer(
-            ngram_range=(1, self._settings.max_ngram),
-            min_df=self._settings.min_count,
-            sublinear_tf=True,
-            token_pattern=r"(?u)\b\w+\b|[!?]",  # one-letter words and marks of emotion count too
-        )
-        return make_pipeline(words, LogisticRegression(C=strength, max_iter=1000, random_state=seed))
+def new_pipeline(
+    settings: LinearSettings, strength: float, seed: int, vocabulary: Sequence[str] | None = None
+) -> Pipeline:
+    """TF-IDF and logistic regression, not fitted yet.
+
+    Args:
+        settings: of the features.
+        strength: inverse regularisation.
+        seed: of the solver.
+        vocabulary: the features in order; None finds them in train.
+    """
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    words = TfidfVectorizer(
+        ngram_range=(1, settings.max_ngram),
+        min_df=settings.min_count,
+        sublinear_tf=True,
+        token_pattern=r"(?u)\b\w+\b|[!?]",  # one-letter words and marks of emotion count too
+        vocabulary=vocabulary,
+    )
+    return make_pipeline(words, LogisticRegression(C=strength, max_iter=1000, random_state=seed))
 
 
 class LinearClassifier:
@@ -112,6 +127,44 @@ class LinearClassifier:
             label = max(probabilities, key=probabilities.__getitem__)
             predictions.append(Prediction(question_id=question.id, label=label, probabilities=probabilities))
         return predictions
+
+    def keep(self, folder: Path) -> None:
+        """The features in order and the labels as JSON; their weights as safetensors, in the format of the fit."""
+        from safetensors.numpy import save_file
+
+        words, model = self._pipeline
+        text = {"labels": [str(label) for label in model.classes_], "features": words.get_feature_names_out().tolist()}
+        (folder / VOCABULARY).write_text(json.dumps(text, ensure_ascii=False) + "\n", encoding="utf-8")
+        save_file(
+            {"idf": words.idf_, "coefficients": model.coef_, "intercept": model.intercept_}, str(folder / WEIGHTS)
+        )
+
+
+def restore(folder: Path, settings: LinearSettings, workplace: Workplace, *, seed: int) -> LinearClassifier:
+    """The classifier that was kept in the folder: the same pipeline, so the same probabilities to the last bit."""
+    import numpy as np
+    from safetensors.numpy import load_file
+
+    started = time.perf_counter()
+    text = json.loads((folder / VOCABULARY).read_text(encoding="utf-8"))
+    weights = load_file(str(folder / WEIGHTS))
+    pipeline = new_pipeline(settings, 1.0, seed, vocabulary=text["features"])
+    words, model = pipeline[0], pipeline[-1]
+    try:
+        words.idf_ = weights["idf"]
+    except ValueError as error:
+        raise DataError(f"{WEIGHTS} and {VOCABULARY} do not belong together: {error}") from error
+    model.classes_ = np.array(text["labels"])
+    model.coef_, model.intercept_ = weights["coefficients"], weights["intercept"]
+    model.n_features_in_ = weights["coefficients"].shape[1]
+    facts = EngineFacts(
+        load_seconds=time.perf_counter() - started,
+        parameters=int(weights["coefficients"].size),
+        disk_bytes=sum((folder / name).stat().st_size for name in (VOCABULARY, WEIGHTS)),
+        precision="fp64",
+        notes={"features": len(text["features"])},
+    )
+    return LinearClassifier(pipeline, facts)
 
 
 def join(question: Question) -> str:

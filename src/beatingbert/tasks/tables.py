@@ -43,10 +43,8 @@ def stream_table(file: IO[bytes], source: str) -> Iterator[StoredRow]:
     if packed:
         stem = source.removesuffix(".gz")
         file = cast(IO[bytes], gzip.GzipFile(fileobj=file))
-    for ending, read in READERS.items():
-        if stem.endswith(ending):
-            break
-    else:
+    read = next((reader for ending, reader in READERS.items() if stem.endswith(ending)), None)
+    if read is None:
         raise DataError(f"{source}: expected a file that ends in {', '.join(ENDINGS)}")
     try:
         yield from read(file, source)
