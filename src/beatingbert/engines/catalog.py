@@ -6,9 +6,10 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
-from beatingbert.engines.protocol import Engine, Workplace
+from beatingbert.engines.protocol import Classifier, Engine, Workplace
 from beatingbert.errors import UnknownNameError
 
 
@@ -20,11 +21,13 @@ class Entry:
         about: one line for `beatingbert show engines`.
         settings: "module:class" of its settings.
         engine: "module:class" of the engine.
+        restore: "module:function" that brings back what one of its classifiers has kept in a folder.
     """
 
     about: str
     settings: str
     engine: str
+    restore: str
 
 
 _HERE = "beatingbert.engines"
@@ -33,36 +36,43 @@ ENGINES: dict[str, Entry] = {
         "the most frequent label of train; the floor",
         f"{_HERE}.majority:MajoritySettings",
         f"{_HERE}.majority:MajorityEngine",
+        f"{_HERE}.majority:restore",
     ),
     "linear": Entry(
         "TF-IDF with logistic regression; the baseline everyone forgets",
         f"{_HERE}.linear:LinearSettings",
         f"{_HERE}.linear:LinearEngine",
+        f"{_HERE}.linear:restore",
     ),
     "embedding": Entry(
         "a frozen sentence encoder with logistic regression; what fine-tuning must beat",
         f"{_HERE}.embedding.settings:EmbeddingSettings",
         f"{_HERE}.embedding.engine:EmbeddingEngine",
+        f"{_HERE}.embedding.engine:restore",
     ),
     "encoder": Entry(
         "a BERT-family encoder, fine-tuned on train",
         f"{_HERE}.encoder.settings:EncoderSettings",
         f"{_HERE}.encoder.engine:EncoderEngine",
+        f"{_HERE}.encoder.engine:restore",
     ),
     "llm": Entry(
         "a small decoder LLM, prompted zero-shot or with demonstrations",
         f"{_HERE}.llm.settings:LLMSettings",
         f"{_HERE}.llm.engine:LlmEngine",
+        f"{_HERE}.llm.engine:restore",
     ),
     "lora": Entry(
         "a small decoder LLM, adapted to train by LoRA and asked zero-shot",
         f"{_HERE}.lora.settings:LoraSettings",
         f"{_HERE}.lora.engine:LoraEngine",
+        f"{_HERE}.lora.engine:restore",
     ),
     "served": Entry(
         "a model behind a server (Ollama, or any OpenAI-compatible one), prompted zero-shot or with demonstrations",
         f"{_HERE}.served.settings:ServedSettings",
         f"{_HERE}.served.engine:ServedEngine",
+        f"{_HERE}.served.engine:restore",
     ),
 }
 
@@ -96,6 +106,20 @@ def build_engine(name: str, settings: Mapping[str, Any], workplace: Workplace) -
     checked = check_settings(name, settings)
     engine: Engine = _load(find_engine(name).engine)(checked, workplace)
     return engine
+
+
+def restore_classifier(
+    name: str, folder: Path, settings: Mapping[str, Any], workplace: Workplace, *, seed: int
+) -> Classifier:
+    """The classifier of which `keep` has left its parts in a folder; it answers as it did.
+
+    Raises:
+        UnknownNameError: no such engine, or a setting that it does not have.
+        UsageError: parts that are missing or no longer belong together.
+    """
+    checked = check_settings(name, settings)
+    classifier: Classifier = _load(find_engine(name).restore)(folder, checked, workplace, seed=seed)
+    return classifier
 
 
 def check_settings(name: str, settings: Mapping[str, Any]) -> Any:

@@ -5,15 +5,17 @@ A second of training on one core; a large model that does not beat it has not ea
 
 from __future__ import annotations
 
+import json
 import pickle
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from beatingbert.engines.logistic import check_measure, choose
 from beatingbert.engines.protocol import EngineFacts, Workplace
-from beatingbert.errors import NotAvailableError, SettingsError, TooFewExamplesError
+from beatingbert.errors import DataError, NotAvailableError, SettingsError, TooFewExamplesError
 from beatingbert.tasks.example import Example, Question
 from beatingbert.tasks.prediction import Prediction
 from beatingbert.tasks.spec import Shape
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
 VERSION = 1
+VOCABULARY, WEIGHTS = "vocabulary.json", "weights.safetensors"
 STRENGTHS = (0.3, 1.0, 3.0, 10.0)  # inverse regularisation; the best on the development part is kept
 
 
@@ -68,7 +71,7 @@ class LinearEngine:
         from sklearn.pipeline import make_pipeline
 
         started = time.perf_counter()
-        words = self._words()
+        words = new_words(self._settings)
         features = words.fit_transform([join(one.question) for one in train])
         chosen = choose(
             features,
@@ -94,15 +97,18 @@ class LinearEngine:
         )
         return LinearClassifier(pipeline, facts)
 
-    def _words(self) -> TfidfVectorizer:
-        from sklearn.feature_extraction.text import TfidfVectorizer
 
-        return TfidfVectorizer(
-            ngram_range=(1, self._settings.max_ngram),
-            min_df=self._settings.min_count,
-            sublinear_tf=True,
-            token_pattern=r"(?u)\b\w+\b|[!?]",  # one-letter words and marks of emotion count too
-        )
+def new_words(settings: LinearSettings, vocabulary: Sequence[str] | None = None) -> TfidfVectorizer:
+    """The features, not fitted yet; `vocabulary` are the features in order, None finds them in train."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TfidfVectorizer(
+        ngram_range=(1, settings.max_ngram),
+        min_df=settings.min_count,
+        sublinear_tf=True,
+        token_pattern=r"(?u)\b\w+\b|[!?]",  # one-letter words and marks of emotion count too
+        vocabulary=vocabulary,
+    )
 
 
 class LinearClassifier:
@@ -124,6 +130,45 @@ class LinearClassifier:
             label = max(probabilities, key=probabilities.__getitem__)
             predictions.append(Prediction(question_id=question.id, label=label, probabilities=probabilities))
         return predictions
+
+    def keep(self, folder: Path) -> None:
+        """The features in order and the labels as JSON; their weights as safetensors, in the format of the fit."""
+        from safetensors.numpy import save_file
+
+        words, model = self._pipeline
+        text = {"labels": [str(label) for label in model.classes_], "features": words.get_feature_names_out().tolist()}
+        (folder / VOCABULARY).write_text(json.dumps(text, ensure_ascii=False) + "\n", encoding="utf-8")
+        save_file(
+            {"idf": words.idf_, "coefficients": model.coef_, "intercept": model.intercept_}, str(folder / WEIGHTS)
+        )
+
+
+def restore(folder: Path, settings: LinearSettings, workplace: Workplace, *, seed: int) -> LinearClassifier:
+    """The classifier that was kept in the folder: the same pipeline, so the same probabilities to the last bit."""
+    import numpy as np
+    from safetensors.numpy import load_file
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    started = time.perf_counter()
+    text = json.loads((folder / VOCABULARY).read_text(encoding="utf-8"))
+    weights = load_file(str(folder / WEIGHTS))
+    words, model = new_words(settings, text["features"]), LogisticRegression()
+    try:
+        words.idf_ = weights["idf"]
+    except ValueError as error:
+        raise DataError(f"{WEIGHTS} and {VOCABULARY} do not belong together: {error}") from error
+    model.classes_ = np.array(text["labels"])
+    model.coef_, model.intercept_ = weights["coefficients"], weights["intercept"]
+    model.n_features_in_ = weights["coefficients"].shape[1]
+    facts = EngineFacts(
+        load_seconds=time.perf_counter() - started,
+        parameters=int(weights["coefficients"].size),
+        disk_bytes=sum((folder / name).stat().st_size for name in (VOCABULARY, WEIGHTS)),
+        precision="fp64",
+        notes={"features": len(text["features"])},
+    )
+    return LinearClassifier(make_pipeline(words, model), facts)
 
 
 def join(question: Question) -> str:

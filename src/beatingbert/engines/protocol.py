@@ -153,6 +153,13 @@ class Classifier(Protocol):
     def predict(self, questions: Sequence[Question]) -> list[Prediction]:
         """One prediction per question, in the order given."""
 
+    def keep(self, folder: Path) -> None:
+        """Write what the engine's `restore` needs besides task, settings and seed, as data and never as code.
+
+        Args:
+            folder: empty, and the classifier's alone.
+        """
+
 
 @runtime_checkable
 class KeepsAnswers(Protocol):

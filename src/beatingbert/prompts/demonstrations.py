@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
-from beatingbert.errors import TooFewExamplesError
+from beatingbert.errors import DataError, TooFewExamplesError
 from beatingbert.tasks.example import Example, Question
 from beatingbert.tasks.spec import Task
 from beatingbert.tasks.subsample import text_key
@@ -48,6 +49,39 @@ class Demonstrations:
             else:
                 chosen.append(example)
         return tuple(chosen)
+
+    def to_json(self) -> dict[str, Any]:
+        """Texts, choices and labels as plain JSON."""
+        return {name: [_plain(one) for one in examples] for name, examples in self._parts().items()}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """What `to_json` wrote.
+
+        Raises:
+            DataError: it is something else.
+        """
+        try:
+            return cls(*(tuple(_example(one) for one in data[name]) for name in ("shown", "spares")))
+        except (KeyError, TypeError) as error:
+            raise DataError(f"demonstrations cannot be read ({type(error).__name__}: {error})") from error
+
+    def _parts(self) -> dict[str, tuple[Example, ...]]:
+        return {"shown": self.shown, "spares": self.spares}
+
+
+def _plain(example: Example) -> dict[str, Any]:
+    question = example.question
+    return {
+        "id": question.id,
+        "texts": dict(question.texts),
+        "choices": list(question.choices),
+        "label": example.label,
+    }
+
+
+def _example(data: Mapping[str, Any]) -> Example:
+    return Example(Question(data["id"], dict(data["texts"]), tuple(data["choices"])), data["label"])
 
 
 def draw_demonstrations(task: Task, train: Sequence[Example], count: int, *, seed: int) -> Demonstrations:

@@ -6,11 +6,14 @@ that does not beat this has not earned its training.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from beatingbert.checkpoints.reference import resolve
+from beatingbert.checkpoints.kept import keep_checkpoint, kept_checkpoint
+from beatingbert.checkpoints.reference import Checkpoint, resolve
 from beatingbert.engines.embedding.reader import Reader, join, load, texts_of
 from beatingbert.engines.embedding.settings import EmbeddingSettings
 from beatingbert.engines.logistic import choose
@@ -20,6 +23,7 @@ from beatingbert.tasks.example import Example, Question
 from beatingbert.tasks.prediction import Prediction
 from beatingbert.tasks.spec import Shape, Task
 
+LABELS, HEAD = "labels.json", "head.safetensors"
 STRENGTHS = (4.0, 15.0, 60.0)  # inverse regularisation: vectors of length 1 need weights of length 10 and more
 TOLERANCE = 1e-3  # of the solver; the scores do not change below it
 
@@ -57,25 +61,13 @@ class EmbeddingEngine:
             tolerance=TOLERANCE,
         )
         weights = chosen.model.coef_
-        facts = EngineFacts(
-            load_seconds=reader.seconds,
-            train_seconds=time.perf_counter() - started,
-            parameters=reader.parameters + int(weights.size),
-            disk_bytes=checkpoint.disk_bytes + int(weights.nbytes),
-            checkpoint={
-                "reference": checkpoint.reference,
-                "kind": checkpoint.kind,
-                "revision": checkpoint.revision,
-                "sha256": checkpoint.sha256,
-            },
-            device=str(next(reader.model.parameters()).device.type),
-            precision=reader.precision,
-            notes={
-                "inverse_regularisation": chosen.strength,
-                "features": int(weights.shape[1]),
-                **({"classes_weigh_the_same": True} if chosen.balanced else {}),
-            },
-        )
+        facts = _facts(reader, checkpoint, weights)
+        facts.train_seconds = time.perf_counter() - started
+        facts.notes |= {
+            "inverse_regularisation": chosen.strength,
+            "features": int(weights.shape[1]),
+            **({"classes_weigh_the_same": True} if chosen.balanced else {}),
+        }
         return EmbeddingClassifier(reader, chosen.model, task, facts, settings.max_length, self._workplace)
 
     def _features(self, reader: Reader, examples: Sequence[Example]) -> Any:
@@ -104,6 +96,15 @@ class EmbeddingClassifier:
         self.max_length = max_length
         self._task = task
         self._workplace = workplace
+
+    def keep(self, folder: Path) -> None:
+        """Which weights read the texts, the labels as JSON, and the regression as safetensors."""
+        from safetensors.numpy import save_file
+
+        keep_checkpoint(folder, self.facts.checkpoint)
+        labels = [str(label) for label in self.model.classes_]
+        (folder / LABELS).write_text(json.dumps(labels, ensure_ascii=False) + "\n", encoding="utf-8")
+        save_file({"coefficients": self.model.coef_, "intercept": self.model.intercept_}, str(folder / HEAD))
 
     def predict(self, questions: Sequence[Question]) -> list[Prediction]:
         """The most probable label for each question; every text is read anew."""
@@ -140,3 +141,38 @@ class EmbeddingClassifier:
                 Prediction(question_id=question.id, label=label, probabilities=probabilities, lost_tokens=tokens)
             )
         return predictions
+
+
+def restore(folder: Path, settings: EmbeddingSettings, workplace: Workplace, *, seed: int) -> EmbeddingClassifier:
+    """The classifier that was kept in the folder."""
+    import numpy as np
+    from safetensors.numpy import load_file
+    from sklearn.linear_model import LogisticRegression
+
+    started = time.perf_counter()
+    checkpoint = kept_checkpoint(folder, workplace.progress)
+    reader = load(checkpoint, full_precision=settings.full_precision)
+    weights = load_file(str(folder / HEAD))
+    model = LogisticRegression()
+    model.classes_ = np.array(json.loads((folder / LABELS).read_text(encoding="utf-8")))
+    model.coef_, model.intercept_ = weights["coefficients"], weights["intercept"]
+    model.n_features_in_ = weights["coefficients"].shape[1]
+    facts = _facts(reader, checkpoint, weights["coefficients"])
+    facts.load_seconds = time.perf_counter() - started
+    return EmbeddingClassifier(reader, model, workplace.task, facts, settings.max_length, workplace)
+
+
+def _facts(reader: Reader, checkpoint: Checkpoint, weights: Any) -> EngineFacts:
+    return EngineFacts(
+        load_seconds=reader.seconds,
+        parameters=reader.parameters + int(weights.size),
+        disk_bytes=checkpoint.disk_bytes + int(weights.nbytes),
+        checkpoint={
+            "reference": checkpoint.reference,
+            "kind": checkpoint.kind,
+            "revision": checkpoint.revision,
+            "sha256": checkpoint.sha256,
+        },
+        device=str(next(reader.model.parameters()).device.type),
+        precision=reader.precision,
+    )
