@@ -66,6 +66,18 @@ class Built:
         return short_name(reference) if reference else self.cell.engine
 
 
+class TrainingHearing(Hearing):
+    """Remembers how far a training has come."""
+
+    share = 1.0
+
+    def __call__(self, phase: str, done: int, total: int) -> None:
+        """As `Progress`."""
+        if phase == "training" and total:
+            self.share = done / total
+        super().__call__(phase, done, total)
+
+
 class Bench:
     """Makes trials, and keeps each candidate's latest classifier.
 
@@ -129,7 +141,7 @@ class Bench:
         folder = self._runs / slug(candidate.name)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        hearing = Hearing(self._progress)
+        hearing = TrainingHearing(self._progress)
         workplace = Workplace(
             task=self._task,
             folder=folder,
@@ -159,7 +171,7 @@ class Bench:
             shots=shots,
             answers=answers,
             spent=Spent(load=asking - begun - learnt, learn=learnt, answer=ended - asking),
-            out_of_time=bool(facts.notes.get("out_of_time")),
+            share=hearing.share if facts.notes.get("out_of_time") else 1.0,
         )
 
     def engine(self, candidate: Candidate) -> Engine:

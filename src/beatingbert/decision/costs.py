@@ -26,13 +26,13 @@ class Effort:
 
     Attributes:
         rows: labelled rows that are learnt from.
-        passes: over these rows; 1 for what is fitted in one go, 0 for what only looks at them.
+        passes: over these rows, or the part that was done of them; 1 for what is fitted in one go.
         answers: questions that are answered.
         loads: whether weights must be loaded first.
     """
 
     rows: int
-    passes: int
+    passes: float
     answers: int
     loads: bool = True
 

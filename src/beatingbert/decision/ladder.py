@@ -11,7 +11,7 @@ Knows candidates, sizes and seconds, nothing of engines: whoever calls it makes 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from beatingbert.decision.budget import Budget
@@ -217,7 +217,7 @@ class Ladder:
                 rows=rows,
                 epochs=wanted,
                 asked=asked,
-                deadline=self._budget.moment(min(room, 1.5 * expected + 10)),
+                deadline=self._budget.moment(room),
             )
         except (BeatingBertError, MemoryError) as error:
             self._leave(candidate, " ".join(str(error).split()) or "the machine's memory does not hold it")
@@ -225,11 +225,13 @@ class Ladder:
         finally:
             if not top:
                 self._early -= self._budget.spent - begun
+        loads = effort.loads
         self._loaded.add(candidate.checkpoint)
         self.climb.trials.append(trial)
         if top:
             self._on_top.append(candidate)
-        self._costs.observe(candidate, self._effort(candidate, rows, trial.epochs, len(trial.answers)), trial.spent)
+        done = self._effort(candidate, rows, trial.epochs, len(trial.answers))
+        self._costs.observe(candidate, replace(done, passes=done.passes * trial.share, loads=loads), trial.spent)
         self._watch.ends(trial, self._judge.score(trial))
 
     def _asked(self, candidate: Candidate, room: float, top: bool) -> int:

@@ -48,7 +48,7 @@ class Trial:
         shots: demonstrations that were shown.
         answers: id of a development row to the label that was answered; rows that were not asked are not there.
         spent: what it took.
-        out_of_time: whether its training was cut short.
+        share: of its training that was done before the deadline cut it short; 1 where it was not.
     """
 
     candidate: Candidate
@@ -57,7 +57,7 @@ class Trial:
     shots: int = 0
     answers: Mapping[str, str | None]
     spent: Spent
-    out_of_time: bool = False
+    share: float = 1.0
 
 
 class Judge:
