@@ -132,10 +132,10 @@ def _guess(evidence: bytes, high: int, size: int, nuls: int) -> Encoding:
 
     best = None if high < RARE * size else from_bytes(evidence).best()
     if best is None or WESTERN in best.could_be_from_charset:
-        name, by = WESTERN, "too few other letters to tell" if best is None else "by its letters"
+        name, by = WESTERN, "what Windows writes" if best is None else "by its letters"
     else:
         name, by = best.encoding, "by its letters"
-    how = f"a guess {by}: not UTF-8, {high:,} bytes above 0x7F"
+    how = f"a guess ({by}): not UTF-8, {high:,} byte{'s' * (high != 1)} above 0x7F"
     text = _STRAY.sub(_as_western, evidence.decode(name, "surrogateescape"))
     sample = max(re.findall(r"\S{0,20}[^\x00-\x7f]\S{0,20}", text)[:50], key=len, default="")
     return Encoding(name=name, how=how, sure=False, sample=sample, nuls=nuls)

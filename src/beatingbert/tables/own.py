@@ -54,7 +54,7 @@ class Reading:
     """
 
     file: str
-    sha256: str | None
+    sha256: str
     format: str
     total: int
     encoding: str

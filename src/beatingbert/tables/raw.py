@@ -6,6 +6,7 @@ Nothing is refused for being untidy as long as it can be told what was meant; wh
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -29,7 +30,7 @@ class Raw:
 
     Attributes:
         file: its name; never a path.
-        sha256: of the file as it lies there; None for a data frame.
+        sha256: of the file as it lies there; of the cells that were kept of a data frame.
         format: in a word or two, as shown.
         columns: names; `column 1` where there is none.
         named: False where the table has no header.
@@ -39,7 +40,7 @@ class Raw:
     """
 
     file: str
-    sha256: str | None
+    sha256: str
     format: str
     columns: list[str]
     named: bool
@@ -88,7 +89,8 @@ def read_frame(frame: Any) -> Raw:
     if len(set(names)) < len(names):
         raise DataError(f"the data frame has two columns of one name: {', '.join(names)}")
     rows = keep([_plain(cell) for cell in row] for row in zip(*columns.values(), strict=True))
-    return Raw(file="data frame", sha256=None, format="data frame", columns=names, named=True, kept=rows)
+    content = hashlib.sha256(json.dumps([names, rows.rows], default=str).encode()).hexdigest()
+    return Raw(file="data frame", sha256=content, format="data frame", columns=names, named=True, kept=rows)
 
 
 def _read_text(
