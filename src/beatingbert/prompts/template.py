@@ -5,8 +5,7 @@ A file has these sections, each opened by its name in square brackets on a line 
     [instruction]   said once, before everything else
     [question]      one question, with its fields in braces
     [cue]           what comes right before the answer, e.g. `Sentiment:`; may be left out
-    [labels]        one line per label, `label: the words that stand for it`; for multiple choice `choice: {choice}`.
-                    A label with a colon in it is written as a JSON text: `"DESC:def": definition`
+    [labels]        one line per label, `label: the words that stand for it`; for multiple choice `choice: {choice}`
     [filled]        for a task whose text has a blank (WinoGrande), and may be left out: all that is read where each
                     choice is put into the blank; it must end with the text that has it, e.g. `{sentence}`
 
@@ -27,7 +26,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import re
 import string
 from collections.abc import Mapping
@@ -110,7 +108,7 @@ class Template:
 
 
 def load_template(task: Task, prompt_dir: Path | None = None) -> Template:
-    """Read the task's prompt file: the one in `prompt_dir` if it has one, else the one that is shipped.
+    """Read the task's prompt file: the one in `prompt_dir` if it has one, else the task's own, else the one shipped.
 
     Raises:
         PromptError: the folder does not exist, or the file lacks a section, names an unknown field or label,
@@ -123,7 +121,8 @@ def load_template(task: Task, prompt_dir: Path | None = None) -> Template:
         own = prompt_dir / file_name
         if own.is_file():
             return parse_template(own.read_text(encoding="utf-8"), task, source=str(own))
-    return parse_template(shipped_text(task.prompt), task, source=file_name)
+    text = shipped_text(task.prompt) if task.prompt_text is None else task.prompt_text
+    return parse_template(text, task, source=file_name)
 
 
 def shipped_text(name: str) -> str:
@@ -195,7 +194,7 @@ def _check_filled(text: str, task: Task, source: str) -> None:
 def _read_words(section: str, labels: tuple[str, ...], source: str) -> dict[str, str]:
     words: dict[str, str] = {}
     for line in filter(None, map(str.strip, section.splitlines())):
-        label, colon, value = _part(line)
+        label, colon, value = _label_and_words(line, labels)
         if not colon or not value or label in words:
             raise PromptError(f"{source}: [labels] needs one line 'label: words' per label, found {line!r}")
         words[label] = value
@@ -207,13 +206,10 @@ def _read_words(section: str, labels: tuple[str, ...], source: str) -> dict[str,
     return {label: words[label] for label in labels}
 
 
-def _part(line: str) -> tuple[str, str, str]:
-    """A label, the colon behind it, and its words; a label that begins with a quotation mark is a JSON text."""
-    if line.startswith('"'):
-        try:
-            label, end = json.JSONDecoder().raw_decode(line)
-        except ValueError:
-            return line, "", ""
-        return str(label), line[end:].strip()[:1], line[end:].strip()[1:].strip()
-    before, colon, after = line.partition(":")
-    return before.strip(), colon, after.strip()
+def _label_and_words(line: str, labels: tuple[str, ...]) -> tuple[str, str, str]:
+    """A line at its colon; a label that holds a colon itself (`DESC:manner`) is known by its whole name."""
+    for label in sorted(labels, key=len, reverse=True):
+        if line.startswith(f"{label}:") or line.startswith(f"{label} :"):
+            return label, ":", line.removeprefix(label).lstrip().removeprefix(":").strip()
+    label, colon, words = (part.strip() for part in line.partition(":"))
+    return label, colon, words
