@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from beatingbert.classifiers.kept import FOLDER as CLASSIFIER
+from beatingbert.classifiers.kept import keep_classifier
 from beatingbert.engines.catalog import build_engine
 from beatingbert.engines.protocol import Access, Classifier, KeepsAnswers, Upkeep, Workplace
 from beatingbert.errors import TooFewExamplesError
@@ -79,6 +82,7 @@ def run_cell(
     upkeep: Upkeep = NO_UPKEEP,
     kept: Kept | None = None,
     access: Access = USUAL_ACCESS,
+    keep: bool = False,
 ) -> RunRecord:
     """Answer one square of the grid and keep what happened.
 
@@ -94,6 +98,7 @@ def run_cell(
         upkeep: how a training is kept and watched.
         kept: what the cell before has left in this process, and where this one leaves its own; None for nothing.
         access: how a model behind a server is reached.
+        keep: leave the classifier in the run's folder.
     """
     kept = kept or Kept()
     started = datetime.now().astimezone().isoformat(timespec="seconds")
@@ -143,6 +148,10 @@ def run_cell(
         started_at=started,
         finished_at=datetime.now().astimezone().isoformat(timespec="seconds"),
     )
+    if keep:
+        place = folder.path / CLASSIFIER
+        shutil.rmtree(place, ignore_errors=True)  # of an attempt that was interrupted after it
+        keep_classifier(classifier, place, task, cell=cell, scores=record.scores, development=splits.development)
     if whole_test:
         write_submission(folder.path, task, answered.predictions[str(task.test)])
     logger.info("finished: %s", {name: round(value["value"], 4) for name, value in record.metrics.items()})
