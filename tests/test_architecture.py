@@ -17,13 +17,36 @@ PACKAGE = ROOT / "src" / "beatingbert"
 
 BELOW_ALL = {"errors", "progress"}
 MAY_IMPORT = {
-    "beatingbert": {"experiments", "runs"},
-    "cli": {"experiments", "execution", "report", "runs", "engines", "prompts", "checkpoints", "tasks", *BELOW_ALL},
+    "beatingbert": {"classifiers", "experiments", "runs"},
+    "cli": {
+        "classifiers",
+        "experiments",
+        "execution",
+        "report",
+        "runs",
+        "engines",
+        "prompts",
+        "checkpoints",
+        "tasks",
+        *BELOW_ALL,
+    },
     "experiments": {
-        *("report", "engines", "scoring", "runs", "execution", "prompts", "checkpoints", "tasks", "statistics"),
+        *(
+            "classifiers",
+            "report",
+            "engines",
+            "scoring",
+            "runs",
+            "execution",
+            "prompts",
+            "checkpoints",
+            "tasks",
+            "statistics",
+        ),
         *BELOW_ALL,
     },
     "report": {"runs", "statistics", "tasks", *BELOW_ALL},
+    "classifiers": {"engines", "runs", "tasks", *BELOW_ALL},
     "engines": {"checkpoints", "prompts", "tasks", "wheels", *BELOW_ALL},
     "execution": set(BELOW_ALL),
     "checkpoints": {"tasks", "wheels", *BELOW_ALL},
@@ -54,6 +77,10 @@ DOORS = {
     "openai": ("engines/served/",),
     "ollama": ("engines/served/",),
     "httpx": ("engines/served/",),
+    "fastapi": ("classifiers/server.py",),
+    "uvicorn": ("classifiers/server.py",),
+    "onnx": (),
+    "onnxruntime": ("engines/encoder/",),
     "pandas": (),
     "rich": ("cli/",),
     "tyro": ("cli/", "experiments/config.py"),
@@ -156,7 +183,7 @@ def test_every_module_says_what_it_is_for() -> None:
 
 def test_the_public_face_and_the_command_load_nothing_heavy() -> None:
     heavy = "torch transformers numpy pandas sklearn scipy datasets pyarrow huggingface_hub peft accelerate gguf"
-    heavy += " matplotlib openai ollama httpx"
+    heavy += " matplotlib openai ollama httpx fastapi uvicorn pydantic onnxruntime filelock"
     look = f"""
 import sys
 import beatingbert, beatingbert.cli.main
@@ -171,7 +198,7 @@ def test_the_public_names_are_all_there() -> None:
 
     assert sorted(beatingbert.__all__) == [
         *("BERTConfig", "GemmaConfig", "LLMConfig", "LinearConfig", "MajorityConfig"),
-        *("RunConfig", "RunRecord", "__version__", "run"),
+        *("KeptClassifier", "RunConfig", "RunRecord", "__version__", "load_classifier", "run"),
     ]
     for name in beatingbert.__all__:
         assert hasattr(beatingbert, name)

@@ -2,6 +2,7 @@
 
 from importlib.metadata import version as _version
 
+from beatingbert.classifiers.estimator import KeptClassifier, load_classifier
 from beatingbert.experiments.config import BERTConfig, GemmaConfig, LinearConfig, LLMConfig, MajorityConfig, RunConfig
 from beatingbert.experiments.runner import run
 from beatingbert.runs.record import RunRecord
@@ -10,11 +11,13 @@ __version__ = _version("beatingbert")
 __all__ = [
     "BERTConfig",
     "GemmaConfig",
+    "KeptClassifier",
     "LLMConfig",
     "LinearConfig",
     "MajorityConfig",
     "RunConfig",
     "RunRecord",
     "__version__",
+    "load_classifier",
     "run",
 ]

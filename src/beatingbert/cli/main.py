@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import tyro
 from rich.markup import escape
 
+from beatingbert.cli.at_work import Export, Predict, Serve
 from beatingbert.cli.console import err, quiet_libraries
 from beatingbert.cli.demo import Demo
 from beatingbert.cli.diff import Diff
@@ -42,7 +43,7 @@ ABOUT_SUITES = "A grid of runs as a file: what it would cost, doing it, going on
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """`beatingbert demo|run|suite|show|diff|report`; returns the exit status."""
+    """`beatingbert demo|run|suite|show|diff|report|predict|export|serve`; returns the exit status."""
 
     def command(arguments: Sequence[str]) -> int:
         if arguments[:1] == ["run"]:
@@ -56,7 +57,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             | Annotated[SuiteCommand, Choice("suite", description="Plan, run and report a grid of runs from a file.")]
             | Annotated[Show, Choice("show")]
             | Annotated[Diff, Choice("diff")]
-            | Annotated[Report, Choice("report")],
+            | Annotated[Report, Choice("report")]
+            | Annotated[Predict, Choice("predict")]
+            | Annotated[Export, Choice("export")]
+            | Annotated[Serve, Choice("serve")],
             arguments,
             prog="beatingbert",
             about=ABOUT,

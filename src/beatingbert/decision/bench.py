@@ -86,8 +86,7 @@ class Bench:
         train, development: what is learnt from and what decides.
         provenance: of the rows, for the records; its "revision" names the data.
         runs: the folder of the runs.
-        prompt_dir: where the task's prompt file is; None for a task of the catalog.
-        prompt_sha256: of that file.
+        prompt_sha256: of the task's prompt.
         metric: what decides.
         limits: a candidate that breaks one as soon as it is fitted goes no further.
         seed: of every draw.
@@ -103,7 +102,6 @@ class Bench:
         *,
         provenance: dict[str, object],
         runs: Path,
-        prompt_dir: Path | None,
         prompt_sha256: str,
         metric: Metric,
         limits: Limits,
@@ -117,7 +115,6 @@ class Bench:
         self._development = list(development)
         self._provenance = provenance
         self._runs = runs
-        self._prompt_dir = prompt_dir
         self._prompt_sha256 = prompt_sha256
         self._metric: Metric = metric
         self._limits = limits
@@ -145,7 +142,6 @@ class Bench:
         workplace = Workplace(
             task=self._task,
             folder=folder,
-            prompt_dir=self._prompt_dir,
             progress=hearing,
             upkeep=Upkeep(deadline=deadline),
             shelf=self._shelf(candidate),

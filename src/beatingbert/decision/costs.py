@@ -15,7 +15,7 @@ from statistics import median
 
 from beatingbert.decision.candidates import Candidate
 
-EFFICIENCY = 0.3  # of the probed speed that a model reaches; corrected with the first trial
+EFFICIENCY = 1.0  # of the probed speed, which is that of fp32, that a model reaches; corrected with the first trial
 PARTS = ("load", "learn", "answer")
 SMALLEST = 1e-9
 
@@ -73,6 +73,10 @@ class CostModel:
         """What a trial is expected to take."""
         amounts = _amounts(effort)
         return Spent(**{part: amounts[part] * self._rate(candidate, part) for part in PARTS})
+
+    def knows(self, candidate: Candidate) -> bool:
+        """Whether any of its trials has been measured."""
+        return any((candidate.name, part) in self._measured for part in PARTS)
 
     def observe(self, candidate: Candidate, effort: Effort, spent: Spent) -> None:
         """Learn from a trial. The largest sample counts most, since small ones are all overhead."""

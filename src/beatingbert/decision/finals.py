@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from beatingbert.decision.bench import Built, with_test
 from beatingbert.experiments.answering import answer
-from beatingbert.experiments.given import keep
+from beatingbert.experiments.given import write_down
 from beatingbert.runs.record import RunRecord
 from beatingbert.runs.store import RunFolder
 from beatingbert.tasks.example import Example
@@ -30,7 +30,7 @@ def answer_test(
         folder.write_config({"run_name": built.folder.name, "candidate": name, "cell": built.cell.to_json()})
         questions = {split: [one.question for one in rows] for split, rows in splits.evaluation.items()}
         answered = answer(built.fitted.classifier, questions, built.hearing)
-        record = keep(
+        record = write_down(
             built.cell,
             folder,
             built.fitted,

@@ -28,6 +28,8 @@ PASSED_ROWS = 12_000  # rows times passes that a training gets where its limits 
 EARLY_SHARE = 0.45  # of the time, for all rungs but the last
 ONE_SHARE = 0.4  # of what is left of that, for one trial
 CHEAP_SHARE = 0.05  # of the time left: whoever takes less goes first
+PROBED_ROWS = 48  # and answers: of a trial whose only use is to tell how long larger ones take
+PROBED_ANSWERS = 24
 FEWEST_ASKED = 50
 MOST_ASKED_EARLY = 200  # development rows that a prompted model answers before it has earned more
 
@@ -188,51 +190,67 @@ class Ladder:
 
     def _try(self, candidate: Candidate, size: int, *, top: bool) -> None:
         """One trial, if there is time for it."""
-        room = self._budget.left - self._reserve([*self._on_top, candidate] if top else self._alive)
-        if not top:
-            room = min(room, ONE_SHARE * self._early) if candidate.engine not in ALWAYS else room
-        rows = size if candidate.learns else self.climb.sizes[0]
-        asked = self._asked(candidate, room, top)
         before = self.climb.latest(candidate)
-        if top and not candidate.learns and before is not None and len(before.answers) >= asked:
+        rows = size if candidate.learns else self.climb.sizes[0]
+        room, epochs, asked, expected = self._plan(candidate, rows, top)
+        if expected > room and self._probe(candidate, room):
+            room, epochs, asked, expected = self._plan(candidate, rows, top)
+        if not any(candidate is one for one in self._alive):
+            return  # it failed while it was probed
+        if top and not candidate.learns and before is not None and (len(before.answers) >= asked or expected > room):
             return
-        fewest, wanted = candidate.epochs or (None, None)
-        wanted = passes(candidate, rows)
-        effort = self._effort(candidate, rows, wanted, asked)
-        expected = self._costs.expect(candidate, effort).total
-        while wanted is not None and fewest is not None and expected > room and wanted > fewest:
-            wanted -= 1
-            effort = self._effort(candidate, rows, wanted, asked)
-            expected = self._costs.expect(candidate, effort).total
         if expected > room:
             if top or expected > self._budget.left:
-                if not (top and not candidate.learns and before is not None):
-                    self._leave(candidate, _no_time(candidate, rows, expected, room))
+                self._leave(candidate, _no_time(candidate, rows, expected, room))
             return
         self._watch.begins(candidate, rows, expected, self._budget.left)
-        begun = self._budget.spent
+        trial = self._make(candidate, rows, epochs, asked, room, top)
+        if trial is not None:
+            self.climb.trials.append(trial)
+            self._watch.ends(trial, self._judge.score(trial))
+            if top:
+                self._on_top.append(candidate)
+
+    def _plan(self, candidate: Candidate, rows: int, top: bool) -> tuple[float, int | None, int, float]:
+        """Seconds that the trial may take, passes and answers that fit into them, and seconds that it is to take."""
+        room = self._budget.left - self._reserve([*self._on_top, candidate] if top else self._alive)
+        if not top and candidate.engine not in ALWAYS:
+            room = min(room, ONE_SHARE * self._early)
+        asked, epochs = self._asked(candidate, room, top), passes(candidate, rows)
+        expected = self._costs.expect(candidate, self._effort(candidate, rows, epochs, asked)).total
+        while epochs is not None and candidate.epochs is not None and expected > room and epochs > candidate.epochs[0]:
+            epochs -= 1
+            expected = self._costs.expect(candidate, self._effort(candidate, rows, epochs, asked)).total
+        return room, epochs, asked, expected
+
+    def _probe(self, candidate: Candidate, room: float) -> bool:
+        """Whether a very small trial was made, which tells how long larger ones take better than any arithmetic."""
+        if self._costs.knows(candidate) or not candidate.checkpoint:
+            return False
+        rows, epochs = min(PROBED_ROWS, self.climb.sizes[-1]), None if candidate.epochs is None else 1
+        expected = self._costs.expect(candidate, self._effort(candidate, rows, epochs, PROBED_ANSWERS)).total
+        if expected > max(room, 0.1 * self._budget.left):
+            return False
+        return self._make(candidate, rows, epochs, PROBED_ANSWERS, self._budget.left, True) is not None
+
+    def _make(
+        self, candidate: Candidate, rows: int, epochs: int | None, asked: int, room: float, top: bool
+    ) -> Trial | None:
+        """Let the trial be made and learn what it took; None where it fails, and then the candidate has left."""
+        effort, begun = self._effort(candidate, rows, epochs, asked), self._budget.spent
         try:
-            trial = self._attempt(
-                candidate,
-                rows=rows,
-                epochs=wanted,
-                asked=asked,
-                deadline=self._budget.moment(room),
-            )
+            deadline = self._budget.moment(room)
+            trial = self._attempt(candidate, rows=rows, epochs=epochs, asked=asked, deadline=deadline)
         except (BeatingBertError, MemoryError) as error:
             self._leave(candidate, " ".join(str(error).split()) or "the machine's memory does not hold it")
-            return
+            return None
         finally:
             if not top:
                 self._early -= self._budget.spent - begun
-        loads = effort.loads
-        self._loaded.add(candidate.checkpoint)
-        self.climb.trials.append(trial)
-        if top:
-            self._on_top.append(candidate)
-        done = self._effort(candidate, rows, trial.epochs, len(trial.answers))
-        self._costs.observe(candidate, replace(done, passes=done.passes * trial.share, loads=loads), trial.spent)
-        self._watch.ends(trial, self._judge.score(trial))
+        self._loaded.add(_weights_of(candidate))
+        done = replace(effort, passes=effort.passes * trial.share, answers=len(trial.answers))
+        self._costs.observe(candidate, done, trial.spent)
+        return trial
 
     def _asked(self, candidate: Candidate, room: float, top: bool) -> int:
         """How many development rows it answers: all, or as many as time allows."""
@@ -246,7 +264,7 @@ class Ladder:
             rows=rows if candidate.learns else 0,
             passes=epochs or 1,
             answers=len(self._judge.gold) if asked is None else asked,
-            loads=candidate.checkpoint not in self._loaded,
+            loads=candidate.engine in BY_PASSES or _weights_of(candidate) not in self._loaded,
         )
 
     def _halve(self, size: int) -> None:
@@ -289,6 +307,11 @@ class Ladder:
         top = [one for one, trial in latest.items() if trial.rows == self.climb.sizes[-1] or not one.learns]
         reached = top if any(one.learns and not one.is_constant for one in top) else list(latest)
         return sorted(reached, key=lambda one: -self._judge.score(latest[one]))
+
+
+def _weights_of(candidate: Candidate) -> str:
+    """What is loaded once and shared; whoever trains weights loads them anew every time."""
+    return f"{candidate.engine} {candidate.checkpoint}"
 
 
 def _no_time(candidate: Candidate, rows: int, expected: float, room: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from beatingbert.checkpoints.catalog import WHEEL_PREFIX, find_wheel_checkpoint
 from beatingbert.checkpoints.reference import describe_download, resolve
+from beatingbert.classifiers.kept import FOLDER, keep_classifier
 from beatingbert.decision.bench import Bench, slug
 from beatingbert.decision.budget import Budget
 from beatingbert.decision.candidates import Candidate
@@ -26,7 +27,7 @@ from beatingbert.decision.second_look import SecondLook, look_again
 from beatingbert.decision.trials import Judge, Metric
 from beatingbert.errors import BeatingBertError, SettingsError, TooFewExamplesError
 from beatingbert.progress import Progress, silent
-from beatingbert.prompts.own import write_prompt
+from beatingbert.prompts.template import load_template
 from beatingbert.report.prices import Prices, read_prices
 from beatingbert.report.text import duration
 from beatingbert.tasks.example import Example
@@ -50,7 +51,6 @@ class Wishes:
         metric: what decides.
         limits: what an answer may take.
         margin: up to which a difference does not matter, as a fraction.
-        descriptions: label to what it means, for prompts.
         seed: of every draw.
         prices: what costs are reckoned with.
     """
@@ -58,7 +58,6 @@ class Wishes:
     metric: Metric = "macro_f1"
     limits: Limits = field(default_factory=Limits)
     margin: float = 0.01
-    descriptions: Mapping[str, str] = field(default_factory=dict)
     seed: int = 99
     prices: Prices = field(default_factory=read_prices)
 
@@ -98,9 +97,9 @@ class Making:
             SettingsError: nobody could be tried under this budget and these limits; nothing is left behind.
         """
         judge = self._require_decidable()
+        prompt_sha256 = load_template(self.task).sha256
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
-            template = write_prompt(self.task, self.folder / "prompts", self.wishes.descriptions)
             able, left = self._prepare()
             costs = self._costs(able)
             bench = Bench(
@@ -109,8 +108,7 @@ class Making:
                 self.splits.development,
                 provenance=self.splits.provenance,
                 runs=self.folder / "runs",
-                prompt_dir=self.folder / "prompts",
-                prompt_sha256=template.sha256,
+                prompt_sha256=prompt_sha256,
                 metric=self.wishes.metric,
                 limits=self.wishes.limits,
                 seed=self.wishes.seed,
@@ -255,6 +253,7 @@ class Making:
         chosen = choice.recommended.candidate if choice.recommended is not None else None
         learner = chosen if chosen is not None and chosen.learns else best_learner(climb.trials, judge)
         seed = wishes.seed
+        classifier = None if choice.recommended is None else self._keep(choice.recommended, bench)
         second_look = None if stopped else self._second_look(climb, judge, bench)
         for candidate in self.candidates:
             if all(one.candidate is not candidate for one in finalists):
@@ -285,9 +284,22 @@ class Making:
             prices=wishes.prices.source,
             partial=stopped,
             folder=self.folder,
+            classifier=classifier,
         )
         decision.save()
         return decision
+
+    def _keep(self, one: Finalist, bench: Bench) -> Path:
+        """Leave the recommended one where it can be put to work."""
+        built = bench.built[one.candidate]
+        return keep_classifier(
+            built.fitted.classifier,
+            self.folder / FOLDER,
+            self.task,
+            cell=built.cell,
+            scores=one.record.scores,
+            development=built.splits.development,
+        )
 
     def _second_look(self, climb: Climb, judge: Judge, bench: Bench) -> SecondLook | None:
         """By the best candidate that is fitted quickly enough; None where there is no time for any."""

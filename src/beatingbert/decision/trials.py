@@ -93,7 +93,7 @@ class Judge:
 
         gold = [self.gold[name] for name in ids]
         numbers = {label: number for number, label in enumerate(sorted(set(gold)))}
-        columns = [gold, *([trial.answers[name] for name in ids] for trial in trials)]
+        columns: list[list[str | None]] = [[*gold], *([trial.answers[name] for name in ids] for trial in trials)]
         return tuple(
             np.array([numbers.get(str(label), UNPARSED) for label in column], dtype=np.int64) for column in columns
         )

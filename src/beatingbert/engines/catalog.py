@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from beatingbert.engines.protocol import Classifier, Engine, Workplace
-from beatingbert.errors import UnknownNameError
+from beatingbert.errors import NotAvailableError, UnknownNameError
+from beatingbert.tasks.spec import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +23,16 @@ class Entry:
         settings: "module:class" of its settings.
         engine: "module:class" of the engine.
         restore: "module:function" that brings back what one of its classifiers has kept in a folder.
+        export: "module:function" that writes what was kept for another runtime; empty where there is no such way.
+        restore_exported: "module:function" that brings that back.
     """
 
     about: str
     settings: str
     engine: str
     restore: str
+    export: str = ""
+    restore_exported: str = ""
 
 
 _HERE = "beatingbert.engines"
@@ -55,6 +60,8 @@ ENGINES: dict[str, Entry] = {
         f"{_HERE}.encoder.settings:EncoderSettings",
         f"{_HERE}.encoder.engine:EncoderEngine",
         f"{_HERE}.encoder.engine:restore",
+        f"{_HERE}.encoder.export:export",
+        f"{_HERE}.encoder.runtime:restore_exported",
     ),
     "llm": Entry(
         "a small decoder LLM, prompted zero-shot or with demonstrations",
@@ -120,6 +127,42 @@ def restore_classifier(
     checked = check_settings(name, settings)
     classifier: Classifier = _load(find_engine(name).restore)(folder, checked, workplace, seed=seed)
     return classifier
+
+
+def export_classifier(
+    name: str, kept: Path, target: Path, settings: Mapping[str, Any], task: Task, *, int8: bool
+) -> None:
+    """Write a kept classifier in the form of another runtime.
+
+    Args:
+        name: of its engine.
+        kept: the classifier's folder.
+        target: empty folder for the other form.
+        settings: of the engine.
+        task: what it answers.
+        int8: whether weights are rounded to 8 bits.
+
+    Raises:
+        NotAvailableError: the engine has no such form.
+        MissingExtraError: a package that this needs is not installed.
+    """
+    _load(_exporting(name).export)(kept, target, check_settings(name, settings), task, int8=int8)
+
+
+def restore_exported(name: str, kept: Path, target: Path, workplace: Workplace) -> Classifier:
+    """The classifier that answers with what `export_classifier` has written into `target`."""
+    classifier: Classifier = _load(_exporting(name).restore_exported)(kept, target, workplace)
+    return classifier
+
+
+def _exporting(name: str) -> Entry:
+    entry = find_engine(name)
+    if not entry.export:
+        able = ", ".join(other for other, one in ENGINES.items() if one.export)
+        raise NotAvailableError(
+            f"the {name} engine has no form for another runtime, only {able} has one; use the classifier as it is"
+        )
+    return entry
 
 
 def check_settings(name: str, settings: Mapping[str, Any]) -> Any:

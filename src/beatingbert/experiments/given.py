@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from beatingbert.classifiers.kept import FOLDER as CLASSIFIER
+from beatingbert.classifiers.kept import keep_classifier
 from beatingbert.engines.catalog import build_engine
 from beatingbert.engines.protocol import Classifier, Workplace
 from beatingbert.experiments.answering import Answered
@@ -51,7 +54,7 @@ def fit(cell: Cell, splits: Splits, workplace: Workplace) -> Fitted:
     return Fitted(classifier=classifier, memory=fitting.result.to_json(), started_at=started)
 
 
-def keep(
+def write_down(
     cell: Cell,
     folder: RunFolder,
     fitted: Fitted,
@@ -61,6 +64,7 @@ def keep(
     splits: Splits,
     run_name: str,
     model: str,
+    keep: bool = False,
 ) -> RunRecord:
     """Score the answers, and write the run down.
 
@@ -73,6 +77,7 @@ def keep(
         splits: with the labels of what was answered, and where the rows came from.
         run_name: the name of the run in its record.
         model: the short name of the checkpoint or engine in its record.
+        keep: leave the classifier in the run's folder.
     """
     facts = fitted.classifier.facts
     unknown = unknown_memory(facts.memory_unknown) if facts.memory_unknown else None
@@ -100,6 +105,10 @@ def keep(
         started_at=fitted.started_at,
         finished_at=_now(),
     )
+    if keep:
+        place = folder.path / CLASSIFIER
+        shutil.rmtree(place, ignore_errors=True)  # of an attempt that was interrupted after it
+        keep_classifier(fitted.classifier, place, task, cell=cell, scores=record.scores, development=splits.development)
     logger.info("finished: %s", {name: round(value["value"], 4) for name, value in record.metrics.items()})
     record = folder.finish(
         record,

@@ -9,7 +9,7 @@ from beatingbert.engines.catalog import build_engine
 from beatingbert.engines.protocol import Access, Upkeep, Workplace
 from beatingbert.errors import TooFewExamplesError
 from beatingbert.experiments.answering import Hearing, answer
-from beatingbert.experiments.given import fit, keep
+from beatingbert.experiments.given import fit, write_down
 from beatingbert.experiments.kept import Kept
 from beatingbert.progress import Progress, silent
 from beatingbert.runs.cell import Cell
@@ -40,6 +40,7 @@ def run_cell(
     upkeep: Upkeep = NO_UPKEEP,
     kept: Kept | None = None,
     access: Access = USUAL_ACCESS,
+    keep: bool = False,
 ) -> RunRecord:
     """Answer one square of the grid and keep what happened.
 
@@ -55,6 +56,7 @@ def run_cell(
         upkeep: how a training is kept and watched.
         kept: what the cell before has left in this process, and where this one leaves its own; None for nothing.
         access: how a model behind a server is reached.
+        keep: leave the classifier in the run's folder.
     """
     kept = kept or Kept()
     hearing = Hearing(progress)
@@ -74,7 +76,9 @@ def run_cell(
     answered = answer(fitted.classifier, questions, hearing)
     if whole_test:
         write_submission(folder.path, task, answered.predictions[str(task.test)])
-    return keep(cell, folder, fitted, answered, task=task, splits=splits, run_name=run_name, model=model)
+    return write_down(
+        cell, folder, fitted, answered, task=task, splits=splits, run_name=run_name, model=model, keep=keep
+    )
 
 
 def help_fit(

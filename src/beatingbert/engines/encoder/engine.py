@@ -36,7 +36,7 @@ from beatingbert.engines.encoder.checkpoints import (
 from beatingbert.engines.encoder.dropout import quicken
 from beatingbert.engines.encoder.heads import judge_head, with_new_head
 from beatingbert.engines.encoder.reporting import require_reporter
-from beatingbert.engines.encoder.settings import EncoderSettings
+from beatingbert.engines.encoder.settings import KEPT, EncoderSettings
 from beatingbert.engines.encoder.train import Collator, EncodedRows, fine_tune, masked_logits
 from beatingbert.engines.hush import hushed
 from beatingbert.engines.protocol import EngineFacts, Workplace
@@ -47,7 +47,6 @@ from beatingbert.tasks.spec import Shape, Task
 
 logger = logging.getLogger("beatingbert.engines.encoder")
 
-KEPT = "model"  # the folder of the weights, within that of a kept classifier
 SEED_STEP = 1000  # between the seeds of one training and the next, where one has collapsed
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 PREDICT_BATCH = 64  # questions per forward pass when answering; sorted by length, so little of it is padding
