@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from beatingbert.cli.at_work import Export, Predict, Serve
 from beatingbert.cli.console import err, quiet_libraries
+from beatingbert.cli.decide import Decide
 from beatingbert.cli.demo import Demo
 from beatingbert.cli.diff import Diff
 from beatingbert.cli.report import Report
@@ -43,7 +44,7 @@ ABOUT_SUITES = "A grid of runs as a file: what it would cost, doing it, going on
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """`beatingbert demo|run|suite|show|diff|report|predict|export|serve`; returns the exit status."""
+    """`beatingbert demo|run|suite|show|diff|report|decide|predict|export|serve`; returns the exit status."""
 
     def command(arguments: Sequence[str]) -> int:
         if arguments[:1] == ["run"]:
@@ -58,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             | Annotated[Show, Choice("show")]
             | Annotated[Diff, Choice("diff")]
             | Annotated[Report, Choice("report")]
+            | Annotated[Decide, Choice("decide")]
             | Annotated[Predict, Choice("predict")]
             | Annotated[Export, Choice("export")]
             | Annotated[Serve, Choice("serve")],

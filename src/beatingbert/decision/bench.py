@@ -14,11 +14,11 @@ from pathlib import Path
 
 from beatingbert.checkpoints.reference import short_name
 from beatingbert.decision.candidates import FIT, PROMPTED, Candidate
-from beatingbert.decision.costs import Spent
+from beatingbert.decision.costs import Spent, judged_on
 from beatingbert.decision.limits import Limits
 from beatingbert.decision.trials import Metric, Trial
 from beatingbert.engines.catalog import build_engine, engine_version
-from beatingbert.engines.protocol import Engine, Upkeep, Workplace
+from beatingbert.engines.protocol import Engine, EngineFacts, Upkeep, Workplace
 from beatingbert.engines.shelf import Shelf
 from beatingbert.errors import BeatingBertError
 from beatingbert.experiments.answering import Hearing
@@ -36,9 +36,6 @@ ASKED_AT_ONCE = 64
 
 DEMONSTRATION_TOKENS = 1200
 """That all demonstrations may take: with more of them a prompt no longer fits the smaller models' windows."""
-
-CHOSEN_ON = 200
-"""Development rows that epochs and strengths are chosen on while a sample is small; more would take longer than it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,14 +156,16 @@ class Bench:
         ended = self._clock()
         self.built[candidate] = Built(fitted=fitted, cell=cell, splits=splits, folder=folder, hearing=hearing)
         facts = fitted.classifier.facts
-        learnt = min(facts.train_seconds, asking - begun)
+        learnt, judging = _learning(facts)
+        learnt = min(learnt, asking - begun)
+        judging = min(judging, asking - begun - learnt)
         return Trial(
             candidate=candidate,
             rows=rows,
             epochs=epochs,
             shots=shots,
             answers=answers,
-            spent=Spent(load=asking - begun - learnt, learn=learnt, answer=ended - asking),
+            spent=Spent(load=asking - begun - learnt - judging, learn=learnt, answer=ended - asking + judging),
             share=hearing.share if facts.notes.get("out_of_time") else 1.0,
         )
 
@@ -197,7 +196,7 @@ class Bench:
     def _splits(self, candidate: Candidate, sample: list[Example], shots: int) -> Splits:
         """What it may see: nothing of train where it shows none of it, and no more of development than it is worth."""
         shown = sample if candidate.learns or shots else []
-        most = len(self._development) if len(sample) == len(self._train) else max(CHOSEN_ON, len(sample) // 4)
+        most = judged_on(len(sample), all_rows=len(self._train), development=len(self._development))
         held = self._asked(most) if candidate.learns else []
         told = {"train_rows": len(shown), "development_rows": len(held), "seed": self._seed}
         return Splits(train=shown, development=held, evaluation={}, provenance={**self._provenance, **told})
@@ -238,6 +237,18 @@ class Bench:
             fitted.classifier.predict([question])
             taken.append(1000 * (self._clock() - begun))
         return sorted(taken[1:] or taken)[len(taken[1:]) // 2]
+
+
+def _learning(facts: EngineFacts) -> tuple[float, float]:
+    """Seconds of learning rows, and of answering the development part after each epoch.
+
+    What a training takes besides, to begin and to save what it has learnt, does not grow with the rows.
+    """
+    epochs = [float(one.get("train_seconds", one.get("seconds", 0.0))) for one in facts.history]
+    if not epochs:
+        return facts.train_seconds, 0.0
+    told = [one["evaluation_seconds"] for one in facts.history if "evaluation_seconds" in one]
+    return sum(epochs), sum(told) if told else max(0.0, facts.train_seconds - sum(epochs))
 
 
 def slug(name: str) -> str:

@@ -18,6 +18,7 @@ from beatingbert.decision.candidates import Candidate
 EFFICIENCY = 1.0  # of the probed speed, which is that of fp32, that a model reaches; corrected with the first trial
 PARTS = ("load", "learn", "answer")
 SMALLEST = 1e-9
+CHOSEN_ON = 200  # development rows for choosing epochs and strengths on a small sample; more would outlast it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +122,11 @@ def _amounts(effort: Effort) -> dict[str, float]:
         "learn": float(effort.rows * effort.passes),
         "answer": float(effort.answers),
     }
+
+
+def judged_on(rows: int, *, all_rows: int, development: int) -> int:
+    """How many development rows epochs and strengths are chosen on, with so many of all train rows."""
+    return development if rows == all_rows else min(development, max(CHOSEN_ON, rows // 4))
 
 
 def probe_speed(*, size: int = 768, seconds: float = 0.15) -> float:

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from beatingbert.decision.budget import Budget
 from beatingbert.decision.candidates import ALWAYS, BY_PASSES, Candidate
-from beatingbert.decision.costs import CostModel, Effort
+from beatingbert.decision.costs import CostModel, Effort, judged_on
 from beatingbert.decision.trials import METRIC_NAMES, Judge, Trial
 from beatingbert.errors import BeatingBertError
 from beatingbert.report.text import duration
@@ -248,7 +248,8 @@ class Ladder:
             if not top:
                 self._early -= self._budget.spent - begun
         self._loaded.add(_weights_of(candidate))
-        done = replace(effort, passes=effort.passes * trial.share, answers=len(trial.answers))
+        judged = round((effort.answers - asked) * trial.share)
+        done = replace(effort, passes=effort.passes * trial.share, answers=judged + len(trial.answers))
         self._costs.observe(candidate, done, trial.spent)
         return trial
 
@@ -260,10 +261,14 @@ class Ladder:
         return max(min(most, FEWEST_ASKED), min(most, int(0.6 * max(0.0, room) / max(one, 1e-9))))
 
     def _effort(self, candidate: Candidate, rows: int, epochs: int | None, asked: int | None) -> Effort:
+        all_asked = len(self._judge.gold)
+        held_out = judged_on(rows, all_rows=self.climb.sizes[-1], development=all_asked)
+        judged = held_out * (epochs or 0)
+        read = held_out if candidate.engine == "embedding" else 0  # as often as a row of train: once
         return Effort(
-            rows=rows if candidate.learns else 0,
+            rows=rows + read if candidate.learns else 0,
             passes=epochs or 1,
-            answers=len(self._judge.gold) if asked is None else asked,
+            answers=judged + (all_asked if asked is None else asked),
             loads=candidate.engine in BY_PASSES or _weights_of(candidate) not in self._loaded,
         )
 

@@ -78,6 +78,7 @@ class Making:
         budget: the time, which is running.
         watch: hears how the ladder is climbed.
         progress: told while engines work.
+        findings: what was noticed about the data, a sentence each.
     """
 
     task: Task
@@ -88,6 +89,7 @@ class Making:
     budget: Budget
     watch: Watch
     progress: Progress = silent
+    findings: Sequence[str] = ()
 
     def decide(self) -> Decision:
         """Make it, and write it down.
@@ -285,6 +287,7 @@ class Making:
             partial=stopped,
             folder=self.folder,
             classifier=classifier,
+            findings=tuple(self.findings),
         )
         decision.save()
         return decision

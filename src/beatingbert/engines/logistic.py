@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -101,4 +102,7 @@ def _fit(features: Any, gold: Sequence[str], strength: float, *, balanced: bool,
         tol=tolerance,
         class_weight="balanced" if balanced else None,
     )
-    return model.fit(features, gold)
+    with warnings.catch_warnings():
+        # On few rows of many classes scikit-learn asks whether the labels are numbers to be predicted; they are not.
+        warnings.filterwarnings("ignore", message="The number of unique classes", category=UserWarning)
+        return model.fit(features, gold)

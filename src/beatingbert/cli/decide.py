@@ -1,0 +1,197 @@
+"""`beatingbert decide`: which classifier for a table of one's own, told live and then in a few tables."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from rich.live import Live
+from rich.markup import escape
+from rich.prompt import Prompt
+from rich.table import Table
+from tyro.conf import Positional
+
+from beatingbert.cli.console import err, out
+from beatingbert.decision.budget import Budget, read_budget
+from beatingbert.decision.candidates import Candidate
+from beatingbert.decision.decide import Request, decide_table
+from beatingbert.decision.decision import Decision
+from beatingbert.decision.ladder import Watch
+from beatingbert.decision.trials import METRIC_NAMES, Metric, Trial
+from beatingbert.decision.words import Section, shown
+from beatingbert.progress import Progress
+from beatingbert.report.text import duration
+from beatingbert.tables.look import Look, look
+from beatingbert.tables.own import OwnData, read_own
+
+LATEST = 12  # trials that the live table shows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decide:
+    """Which classifier for a table of your own? Tries a ladder of candidates within a time budget and recommends one.
+
+    Attributes:
+        data: File or folder with labelled rows: CSV, TSV, JSON lines, Parquet, Excel; also zipped.
+        text: Column of the text. Default: guessed.
+        text_pair: Column of a second text, where pairs are classified.
+        label: Column of the label. Default: guessed.
+        group: Column whose equal values must not be parted between learning and testing, e.g. the customer.
+        test: File with rows that are only reported on. Default: a fifth of the rows is held out.
+        metric: What decides.
+        budget: Wall-clock time, e.g. 20m, 1h30m; downloads do not count.
+        max_latency_ms: Longest that one question may take, 19 of 20 times.
+        max_memory_gb: Most memory that answering may take.
+        max_model_mb: Most space on disk.
+        candidates: YAML file of candidates; docs/DECIDE.md tells its form. Default: a shipped ladder.
+        margin: Difference that does not matter, as a fraction; within it the cheaper candidate is recommended.
+        label_descriptions: YAML file, 'label: what it means', for the LLMs' prompts.
+        prices: Price file for the costs of a million answers. Default: examples.
+        output_dir: Fresh folder for the decision. Default: results/decide_NAME_TIME.
+        seed: Of every draw.
+        yes: Ask nothing and take what is guessed.
+    """
+
+    data: Positional[Path]
+    text: str | None = None
+    text_pair: str | None = None
+    label: str | None = None
+    group: str | None = None
+    test: Path | None = None
+    metric: Literal["accuracy", "macro_f1", "mcc"] = "macro_f1"
+    budget: str = "20m"
+    max_latency_ms: float | None = None
+    max_memory_gb: float | None = None
+    max_model_mb: float | None = None
+    candidates: Path | None = None
+    margin: float = 0.01
+    label_descriptions: Path | None = None
+    prices: Path | None = None
+    output_dir: Path | None = None
+    seed: int = 99
+    yes: bool = False
+
+    def __call__(self) -> int:
+        """Check, read, ask what is in doubt, decide and show."""
+        names = ("metric", "budget", "max_latency_ms", "max_memory_gb", "max_model_mb", "candidates", "margin")
+        others = ("label_descriptions", "prices", "output_dir", "seed")
+        request = Request(**{name: getattr(self, name) for name in (*names, *others)})
+        looked = look(self._settled(self._read({})))
+        _show_table(looked)
+        budget = Budget(read_budget(self.budget))
+        with live_ladder(budget, request.metric) as (watch, progress):
+            decision = decide_table(looked, request, budget=budget, watch=watch, progress=progress)
+        show(decision)
+        return 0
+
+    def _read(self, answers: dict[str, str]) -> OwnData:
+        columns = {"text": self.text, "text_pair": self.text_pair, "label": self.label, "group": self.group}
+        return read_own(self.data, **{**columns, **answers}, test=self.test)  # type: ignore[arg-type]
+
+    def _settled(self, own: OwnData) -> OwnData:
+        """The table read as its owner says, where anything was in doubt and somebody is there to be asked."""
+        if self.yes or not own.doubts or not sys.stdin.isatty():
+            return own
+        answers: dict[str, str] = {}
+        for doubt in own.doubts:
+            choices = list(doubt.options) or None
+            answer = Prompt.ask(escape(doubt.question), choices=choices, default=doubt.default, console=err)
+            if answer != doubt.default:
+                answers[doubt.flag] = answer
+        return self._read(answers) if answers else own
+
+
+@dataclass
+class LiveLadder(Watch):
+    """A table of trials that grows, with what is being done and the seconds that are left."""
+
+    budget: Budget
+    metric: Metric
+    trials: list[tuple[Trial, float]] = field(default_factory=list)
+    left: list[tuple[str, str]] = field(default_factory=list)
+    doing: str = "getting ready"
+    phase: str = ""
+
+    def begins(self, candidate: Candidate, rows: int, expected: float, left: float) -> None:
+        """A trial begins."""
+        self.doing, self.phase = f"{candidate.name} on {rows:,} rows, about {duration(max(0.1, expected))}", ""
+        _tell(f"{self.doing}; {duration(max(0.1, left))} left")
+
+    def ends(self, trial: Trial, score: float) -> None:
+        """A trial has ended."""
+        self.trials.append((trial, score))
+        self.doing = "choosing"
+        _tell(f"{trial.candidate.name} on {trial.rows:,} rows: {METRIC_NAMES[self.metric]} {shown(self.metric, score)}")
+
+    def leaves(self, candidate: Candidate, reason: str) -> None:
+        """A candidate goes."""
+        self.left.append((candidate.name, reason))
+        _tell(f"{candidate.name} leaves: {reason}")
+
+    def hears(self, phase: str, done: int, total: int) -> None:
+        """As `Progress`."""
+        self.phase = f"{phase} {done:,} of {total:,}"
+
+    def __rich__(self) -> Table:
+        left = duration(max(0.1, self.budget.left))
+        table = Table(title=escape(f"{left} left; {self.doing} {self.phase}"), title_justify="left", box=None)
+        for name in ("candidate", "rows", METRIC_NAMES[self.metric], "took"):
+            table.add_column(name, justify="left" if name == "candidate" else "right")
+        for trial, score in self.trials[-LATEST:]:
+            cells = (f"{trial.rows:,}", shown(self.metric, score), duration(trial.spent.total))
+            table.add_row(escape(trial.candidate.name), *cells)
+        return table
+
+
+@contextmanager
+def live_ladder(budget: Budget, metric: Metric) -> Iterator[tuple[Watch, Progress]]:
+    """Show on standard error how the ladder is climbed, as a table in a terminal and as lines elsewhere."""
+    ladder = LiveLadder(budget, metric)
+    if not err.is_terminal:
+        yield ladder, ladder.hears
+        return
+    with Live(ladder, console=err, refresh_per_second=2, transient=True):
+        yield ladder, ladder.hears
+
+
+def show(decision: Decision) -> None:
+    """The decision as headings, sentences and tables."""
+    for section in decision.sections():
+        out.print(f"[bold]{escape(section.title)}[/bold]")
+        for line in section.lines:
+            out.print(escape(line))
+        if section.rows:
+            out.print(_table(section))
+        out.print()
+    if decision.classifier is not None:
+        out.print(f"Put it to work: beatingbert predict {escape(str(decision.classifier))} ...")
+    out.print(f"Everything: {escape(str(decision.folder))}/ (decision.md, decision.html, report/report.html)")
+
+
+def _table(section: Section) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for place, name in enumerate(section.columns):
+        table.add_column(escape(name), justify="left" if place < section.left else "right")
+    for row in section.rows:
+        table.add_row(*map(escape, row))
+    return table
+
+
+def _show_table(looked: Look) -> None:
+    """What the table is taken for, and what was noticed."""
+    for reading in (part.reading for part in looked.own.parts.values()):
+        for name, value, how in reading.lines():
+            err.print(escape(f"{name}: {value}" + (f" ({how})" if how else "")))
+    for role, column in looked.own.columns.names().items():
+        err.print(escape(f"{role}: {column} ({looked.own.columns.how.get(role, '')})"))
+    for finding in looked.findings:
+        err.print(escape(f"- {finding.what}; {finding.treatment}"))
+
+
+def _tell(line: str) -> None:
+    if not err.is_terminal:
+        err.print(escape(line))
