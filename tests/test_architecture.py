@@ -17,9 +17,11 @@ PACKAGE = ROOT / "src" / "beatingbert"
 
 BELOW_ALL = {"errors", "progress"}
 MAY_IMPORT = {
-    "beatingbert": {"classifiers", "experiments", "runs"},
+    "beatingbert": {"classifiers", "decision", "experiments", "runs"},
     "cli": {
         "classifiers",
+        "decision",
+        "tables",
         "experiments",
         "execution",
         "report",
@@ -45,7 +47,12 @@ MAY_IMPORT = {
         ),
         *BELOW_ALL,
     },
+    "decision": {
+        *("classifiers", "experiments", "tables", "report", "engines", "scoring", "runs", "prompts", "checkpoints"),
+        *("tasks", "statistics", *BELOW_ALL),
+    },
     "report": {"runs", "statistics", "tasks", *BELOW_ALL},
+    "tables": {"prompts", "tasks", *BELOW_ALL},
     "classifiers": {"engines", "runs", "tasks", *BELOW_ALL},
     "engines": {"checkpoints", "prompts", "tasks", "wheels", *BELOW_ALL},
     "execution": set(BELOW_ALL),
@@ -60,6 +67,7 @@ MAY_IMPORT = {
     "progress": set(),
 }
 DOORS = {
+    "cleanlab": ("decision/second_look.py",),
     "datasets": ("tasks/",),
     "torch": ("engines/", "checkpoints/"),
     "transformers": ("engines/", "checkpoints/"),
@@ -85,8 +93,8 @@ DOORS = {
     "rich": ("cli/",),
     "tyro": ("cli/", "experiments/config.py"),
 }
-ENGINE_FOLDERS = ("encoder", "llm", "lora", "optimized", "served")
-ANSWERS_THROUGH_LLM = ("lora", "optimized")
+ENGINE_FOLDERS = ("embedding", "encoder", "llm", "lora", "optimized", "served")
+ANSWERS_THROUGH = {"embedding": "encoder", "lora": "llm", "optimized": "llm"}
 
 
 def module_name(path: Path) -> str:
@@ -151,7 +159,7 @@ def test_engine_folders_ignore_each_other() -> None:
         folder = name.split(".")[2] if name.startswith("beatingbert.engines.") else None
         if folder not in ENGINE_FOLDERS:
             continue
-        allowed = {folder, "llm"} if folder in ANSWERS_THROUGH_LLM else {folder}
+        allowed = {folder, ANSWERS_THROUGH.get(folder, folder)}
         strangers = {other.split(".")[2] for other in own_imports_of(name) if other.startswith("beatingbert.engines.")}
         assert not strangers & (set(ENGINE_FOLDERS) - allowed), name
 
@@ -197,7 +205,7 @@ def test_the_public_names_are_all_there() -> None:
     import beatingbert
 
     assert sorted(beatingbert.__all__) == [
-        *("BERTConfig", "GemmaConfig", "LLMConfig", "LinearConfig", "MajorityConfig"),
+        *("BERTConfig", "Decision", "GemmaConfig", "LLMConfig", "LinearConfig", "MajorityConfig"),
         *("KeptClassifier", "RunConfig", "RunRecord", "__version__", "load_classifier", "run"),
     ]
     for name in beatingbert.__all__:

@@ -37,6 +37,7 @@ class Way(NamedTuple):
 WAYS = {
     "majority": Way("majority"),
     "linear": Way("linear"),
+    "embedding": Way("embedding", {}, "tiny_minilm"),
     "encoder": Way("encoder", {"epochs": 1, "learning_rate": 1e-3}, "tiny_bert"),
     "encoder without token types": Way("encoder", {"epochs": 1, "learning_rate": 1e-3}, "tiny_distilbert"),
     "encoder from a decoder": Way("encoder", {"epochs": 1, "learning_rate": 1e-3}, "tiny_llama"),
@@ -56,7 +57,7 @@ WAYS = {
     "llm sampling": Way("llm", {"answer_by": "generation", "temperature": 1.0, "shots": 2}, "tiny_qwen"),
 }
 CHOICE = [name for name in TASKS if find_task(name).shape is Shape.CHOICE]
-NO_CHOICE = ("linear", "encoder without token types", "encoder from a decoder")
+NO_CHOICE = ("linear", "embedding", "encoder without token types", "encoder from a decoder")
 NO_CHOICE += ("llm contextual calibration", "llm batch calibration")
 CANNOT = {
     *((way, task) for way in NO_CHOICE for task in CHOICE),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from rich.live import Live
 from rich.markup import escape
@@ -25,8 +25,10 @@ from beatingbert.decision.trials import METRIC_NAMES, Metric, Trial
 from beatingbert.decision.words import Section, shown
 from beatingbert.progress import Progress
 from beatingbert.report.text import duration
-from beatingbert.tables.look import Look, look
-from beatingbert.tables.own import OwnData, read_own
+
+if TYPE_CHECKING:
+    from beatingbert.tables.look import Look
+    from beatingbert.tables.own import OwnData
 
 LATEST = 12  # trials that the live table shows
 
@@ -80,6 +82,8 @@ class Decide:
         names = ("metric", "budget", "max_latency_ms", "max_memory_gb", "max_model_mb", "candidates", "margin")
         others = ("label_descriptions", "prices", "output_dir", "seed")
         request = Request(**{name: getattr(self, name) for name in (*names, *others)})
+        from beatingbert.tables.look import look
+
         looked = look(self._settled(self._read({})))
         _show_table(looked)
         budget = Budget(read_budget(self.budget))
@@ -89,6 +93,8 @@ class Decide:
         return 0
 
     def _read(self, answers: dict[str, str]) -> OwnData:
+        from beatingbert.tables.own import read_own
+
         columns = {"text": self.text, "text_pair": self.text_pair, "label": self.label, "group": self.group}
         return read_own(self.data, **{**columns, **answers}, test=self.test)  # type: ignore[arg-type]
 

@@ -5,6 +5,7 @@ No row that is reported is held here; whoever has the test rows comes later, wit
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import time
@@ -12,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from beatingbert.checkpoints.reference import short_name
+from beatingbert.checkpoints.reference import resolve, short_name
 from beatingbert.decision.candidates import FIT, PROMPTED, Candidate
 from beatingbert.decision.costs import Spent, judged_on
 from beatingbert.decision.limits import Limits
@@ -33,6 +34,9 @@ from beatingbert.tasks.subsample import draw_stratified
 
 ASKED_AT_ONCE = 64
 """Questions between two looks at the clock."""
+
+DEMONSTRATION_SHARE = 0.5
+"""Of a model's window: the rest is for the question."""
 
 DEMONSTRATION_TOKENS = 1200
 """That all demonstrations may take: with more of them a prompt no longer fits the smaller models' windows."""
@@ -191,7 +195,8 @@ class Bench:
         if candidate.shots != FIT:
             return int(candidate.shots)
         listed = sum(len(label.encode()) for label in self._task.labels) / 3
-        return shots_that_fit(self._task, sample, tokens=max(0, int(DEMONSTRATION_TOKENS - listed)))
+        room = min(DEMONSTRATION_TOKENS, DEMONSTRATION_SHARE * _window(candidate)) - listed
+        return shots_that_fit(self._task, sample, tokens=max(0, int(room)))
 
     def _splits(self, candidate: Candidate, sample: list[Example], shots: int) -> Splits:
         """What it may see: nothing of train where it shows none of it, and no more of development than it is worth."""
@@ -249,6 +254,15 @@ def _learning(facts: EngineFacts) -> tuple[float, float]:
         return facts.train_seconds, 0.0
     told = [one["evaluation_seconds"] for one in facts.history if "evaluation_seconds" in one]
     return sum(epochs), sum(told) if told else max(0.0, facts.train_seconds - sum(epochs))
+
+
+def _window(candidate: Candidate) -> float:
+    """Tokens that the candidate's model reads at once, as its config.json tells; endless where nobody knows."""
+    if candidate.engine == "served":
+        return float("inf")
+    config = json.loads((resolve(candidate.checkpoint).path / "config.json").read_text(encoding="utf-8"))
+    positions = config.get("text_config", config).get("max_position_embeddings")
+    return float(positions) if isinstance(positions, int) else float("inf")
 
 
 def slug(name: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from beatingbert.decision.budget import Budget, read_budget
 from beatingbert.decision.candidates import Candidate, read_candidates
@@ -25,9 +25,9 @@ from beatingbert.progress import Progress, silent
 from beatingbert.report.analysis import analyse
 from beatingbert.report.prices import read_prices
 from beatingbert.runs.store import SAFE_NAME
-from beatingbert.tables.divide import split_own
-from beatingbert.tables.look import Look, look
-from beatingbert.tables.own import read_own
+
+if TYPE_CHECKING:
+    from beatingbert.tables.look import Look
 
 RESULTS_DIR = Path("results")
 RUNS, REPORT = "runs", "report"
@@ -177,6 +177,9 @@ def decide(
         label_descriptions=label_descriptions,
         seed=seed,
     )
+    from beatingbert.tables.look import look
+    from beatingbert.tables.own import read_own
+
     time = Budget(read_budget(budget))
     looked = look(read_own(data, text=text, text_pair=text_pair, label=label, group=group, test=test))
     return decide_table(looked, request, budget=time, progress=progress)
@@ -194,6 +197,8 @@ def decide_table(
         watch: hears how the ladder is climbed.
         progress: called while work is done.
     """
+    from beatingbert.tables.divide import split_own
+
     task, splits = split_own(
         looked.own, seed=request.seed, looked=looked, label_descriptions=request.descriptions() or None
     )

@@ -31,6 +31,7 @@ CHEAP_SHARE = 0.05  # of the time left: whoever takes less goes first
 PROBED_ROWS = 48  # and answers: of a trial whose only use is to tell how long larger ones take
 PROBED_ANSWERS = 24
 FEWEST_ASKED = 50
+HOPELESS = 0.15  # behind the best, on `FEWEST_ASKED` rows or more: three standard errors of an accuracy on 100
 MOST_ASKED_EARLY = 200  # development rows that a prompted model answers before it has earned more
 
 
@@ -191,9 +192,16 @@ class Ladder:
     def _try(self, candidate: Candidate, size: int, *, top: bool) -> None:
         """One trial, if there is time for it."""
         before = self.climb.latest(candidate)
+        if top and not candidate.learns and before is not None and (why := self._hopeless(before)):
+            self._leave(candidate, why)
+            return
         rows = size if candidate.learns else self.climb.sizes[0]
         room, epochs, asked, expected = self._plan(candidate, rows, top)
         if expected > room and self._probe(candidate, room):
+            room, epochs, asked, expected = self._plan(candidate, rows, top)
+        fewest = max(size // STEP, before.rows if before is not None else 0)
+        while top and candidate.learns and expected > room and rows // 2 > fewest:
+            rows //= 2  # better half of the rows than none of the candidate
             room, epochs, asked, expected = self._plan(candidate, rows, top)
         if not any(candidate is one for one in self._alive):
             return  # it failed while it was probed
@@ -201,7 +209,8 @@ class Ladder:
             return
         if expected > room:
             if top or expected > self._budget.left:
-                self._leave(candidate, _no_time(candidate, rows, expected, room))
+                room, _, _, expected = self._plan(candidate, size, top)
+                self._leave(candidate, _no_time(candidate, size, expected, room))
             return
         self._watch.begins(candidate, rows, expected, self._budget.left)
         trial = self._make(candidate, rows, epochs, asked, room, top)
@@ -252,6 +261,21 @@ class Ladder:
         done = replace(effort, passes=effort.passes * trial.share, answers=judged + len(trial.answers))
         self._costs.observe(candidate, done, trial.spent)
         return trial
+
+    def _hopeless(self, trial: Trial) -> str | None:
+        """Why a prompted model need not be asked any more; None where it may still be among the best."""
+        if not self._on_top:
+            return None
+        latest = {one: found for one in self._on_top if (found := self.climb.latest(one)) is not None}
+        ids = self._judge.common([trial, *latest.values()])
+        if len(ids) < FEWEST_ASKED:
+            return None
+        scores = {one: self._judge.score(found, ids) for one, found in latest.items()}
+        best = max(scores, key=lambda one: scores[one])
+        scores[trial.candidate] = self._judge.score(trial, ids)
+        if scores[trial.candidate] + HOPELESS >= scores[best]:
+            return None
+        return self._behind(trial.candidate, best, scores, trial.rows)
 
     def _asked(self, candidate: Candidate, room: float, top: bool) -> int:
         """How many development rows it answers: all, or as many as time allows."""
@@ -309,7 +333,7 @@ class Ladder:
     def _finalists(self) -> list[Candidate]:
         """Those at the top; where it was not reached, those that were still on their way and had been tried."""
         latest = {one: trial for one in self._alive if (trial := self.climb.latest(one)) is not None}
-        top = [one for one, trial in latest.items() if trial.rows == self.climb.sizes[-1] or not one.learns]
+        top = [one for one in latest if not one.learns or any(one is other for other in self._on_top)]
         reached = top if any(one.learns and not one.is_constant for one in top) else list(latest)
         return sorted(reached, key=lambda one: -self._judge.score(latest[one]))
 
