@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from beatingbert.engines.catalog import ENGINES, build_engine
+from beatingbert.engines.catalog import ENGINES, build_engine, restore_classifier
 from beatingbert.engines.protocol import Classifier, EngineFacts, Workplace
 from beatingbert.tasks.catalog import find_task
 from beatingbert.tasks.example import Example
@@ -70,6 +70,7 @@ class Fitted(NamedTuple):
     """A classifier with the rows it has learnt from and those it is asked about."""
 
     way: Way
+    settings: Mapping[str, Any]
     classifier: Classifier
     workplace: Workplace
     unseen: list[Example]
@@ -97,7 +98,7 @@ def fitted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     rows = TASKS[task](TRAIN_ROWS + QUESTIONS)
     train, unseen = rows[:TRAIN_ROWS], rows[TRAIN_ROWS:]
     classifier = build_engine(way.engine, settings, place).fit(train[4:], development=train[:4], seed=99)
-    return Fitted(way, classifier, place, unseen)
+    return Fitted(way, settings, classifier, place, unseen)
 
 
 def test_every_engine_of_the_catalogue_is_under_contract() -> None:
@@ -166,6 +167,19 @@ def test_the_facts_are_filled(fitted: Fitted) -> None:
         assert facts.parameters > 0
         assert facts.disk_bytes > 0
         assert len(facts.checkpoint["sha256"]) == 64
+
+
+def test_what_was_kept_answers_the_same_elsewhere(
+    fitted: Fitted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    fitted.classifier.keep(folder)
+    monkeypatch.chdir(tmp_path)
+    place = Workplace(task=fitted.workplace.task, folder=folder)
+    again = restore_classifier(fitted.way.engine, folder, fitted.settings, place, seed=99)
+    asked = questions_of(fitted.unseen)
+    assert again.predict(asked) == fitted.classifier.predict(asked)
 
 
 def test_multiple_choice_is_among_the_shapes_under_contract() -> None:
