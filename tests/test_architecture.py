@@ -205,8 +205,8 @@ def test_the_public_names_are_all_there() -> None:
     import beatingbert
 
     assert sorted(beatingbert.__all__) == [
-        *("BERTConfig", "Decision", "GemmaConfig", "LLMConfig", "LinearConfig", "MajorityConfig"),
-        *("KeptClassifier", "RunConfig", "RunRecord", "__version__", "load_classifier", "run"),
+        *("BERTConfig", "Decision", "GemmaConfig", "KeptClassifier", "LLMConfig", "LinearConfig", "MajorityConfig"),
+        *("RunConfig", "RunRecord", "__version__", "decide", "load_classifier", "run"),
     ]
     for name in beatingbert.__all__:
         assert hasattr(beatingbert, name)

@@ -35,7 +35,7 @@ LATEST = 12  # trials that the live table shows
 
 @dataclass(frozen=True, kw_only=True)
 class Decide:
-    """Which classifier for a table of your own? Tries a ladder of candidates within a time budget and recommends one.
+    """Which classifier for a table of your own? Tries a ladder of them within a time budget.
 
     Attributes:
         data: File or folder with labelled rows: CSV, TSV, JSON lines, Parquet, Excel; also zipped.
