@@ -67,39 +67,48 @@ class CostModel:
         self._tokens = tokens
         self._label_tokens = label_tokens
         self._flops = flops * EFFICIENCY
-        self._measured: dict[tuple[str, str], float] = {}
+        self._measured: dict[tuple[str, str], dict[float, float]] = {}
         self._ratios: dict[str, list[float]] = {part: [] for part in PARTS}
 
     def expect(self, candidate: Candidate, effort: Effort) -> Spent:
         """What a trial is expected to take."""
         amounts = _amounts(effort)
-        return Spent(**{part: amounts[part] * self._rate(candidate, part) for part in PARTS})
+        return Spent(**{part: self._seconds(candidate, part, amounts[part]) for part in PARTS})
 
     def knows(self, candidate: Candidate) -> bool:
         """Whether any of its trials has been measured."""
         return any((candidate.name, part) in self._measured for part in PARTS)
 
     def observe(self, candidate: Candidate, effort: Effort, spent: Spent) -> None:
-        """Learn from a trial. The largest sample counts most, since small ones are all overhead."""
+        """Learn from a trial."""
         amounts = _amounts(effort)
         for part in PARTS:
             if not amounts[part]:
                 continue
-            rate = max(SMALLEST, getattr(spent, part) / amounts[part])
-            before = self._measured.get((candidate.name, part))
-            self._measured[candidate.name, part] = rate if before is None or part != "answer" else (before + rate) / 2
-            if before is None and self._weights.get(candidate.name):
-                self._ratios[part].append(rate / self._prior(candidate, part))
+            known = self._measured.setdefault((candidate.name, part), {})
+            known[amounts[part]] = max(SMALLEST, getattr(spent, part))
+            if len(known) == 1 and self._weights.get(candidate.name):
+                self._ratios[part].append(known[amounts[part]] / amounts[part] / self._prior(candidate, part))
 
-    def _rate(self, candidate: Candidate, part: str) -> float:
-        """Seconds per load, row and pass, or answer."""
+    def _seconds(self, candidate: Candidate, part: str, amount: float) -> float:
+        """Of so many loads, rows times passes, or answers.
+
+        Of two trials of different size the line through them, since what does not grow with the rows is most of a small
+        trial; of a single one its share.
+        """
         known = self._measured.get((candidate.name, part))
-        if known is not None:
-            return known
-        # One trial of another says little of this one, so never trust it to be more than 20 times faster or slower.
-        ratios = self._ratios[part]
-        correction = min(20.0, max(0.05, median(ratios))) if ratios else 1.0
-        return self._prior(candidate, part) * correction
+        if known is None:
+            # One trial of another says little of this one, so never trust it to be more than 20 times off.
+            ratios = self._ratios[part]
+            correction = min(20.0, max(0.05, median(ratios))) if ratios else 1.0
+            return amount * self._prior(candidate, part) * correction
+        *smaller, largest = sorted(known)
+        each = known[largest] / largest
+        if not smaller or amount <= largest:
+            return amount * each
+        slope = (known[largest] - known[smaller[-1]]) / (largest - smaller[-1])
+        slope = min(each, max(0.3 * each, slope))  # a line that fell would be chance
+        return known[largest] + slope * (amount - largest)
 
     def _prior(self, candidate: Candidate, part: str) -> float:
         weights = self._weights.get(candidate.name, 0.0)

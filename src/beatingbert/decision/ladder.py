@@ -144,6 +144,7 @@ class Ladder:
         self._early = EARLY_SHARE * (budget.left - reserve(candidates))
         self._loaded: set[str] = set()
         self._on_top: list[Candidate] = []
+        self._stranded: list[Candidate] = []  # on their way, when the time for the next rung was gone
         self.climb = Climb(sizes=sizes)
 
     def run(self) -> Climb:
@@ -210,7 +211,7 @@ class Ladder:
         if expected > room:
             if top or expected > self._budget.left:
                 room, _, _, expected = self._plan(candidate, size, top)
-                self._leave(candidate, _no_time(candidate, size, expected, room))
+                self._leave(candidate, _no_time(candidate, size, expected, room), out_of_time=True)
             return
         self._watch.begins(candidate, rows, expected, self._budget.left)
         trial = self._make(candidate, rows, epochs, asked, room, top)
@@ -325,16 +326,21 @@ class Ladder:
         sample = f"after {rows:,} rows" if one.learns else "as it is"
         return f"{sample} {name} {100 * scores[one]:.1f} on development, where {best.name} had {100 * scores[best]:.1f}"
 
-    def _leave(self, candidate: Candidate, reason: str) -> None:
+    def _leave(self, candidate: Candidate, reason: str, *, out_of_time: bool = False) -> None:
         self._alive = [one for one in self._alive if one is not candidate]
+        if out_of_time:
+            self._stranded.append(candidate)
         self.climb.left.append(Left(candidate, reason))
         self._watch.leaves(candidate, reason)
 
     def _finalists(self) -> list[Candidate]:
-        """Those at the top; where it was not reached, those that were still on their way and had been tried."""
-        latest = {one: trial for one in self._alive if (trial := self.climb.latest(one)) is not None}
-        top = [one for one in latest if not one.learns or any(one is other for other in self._on_top)]
+        """Those at the top; where nobody got there, those that had been tried and were still on their way."""
+        latest = {
+            one: trial for one in (*self._alive, *self._stranded) if (trial := self.climb.latest(one)) is not None
+        }
+        top = [one for one in self._alive if one in latest and (not one.learns or one in self._on_top)]
         reached = top if any(one.learns and not one.is_constant for one in top) else list(latest)
+        self.climb.left = [one for one in self.climb.left if all(one.candidate is not other for other in reached)]
         return sorted(reached, key=lambda one: -self._judge.score(latest[one]))
 
 

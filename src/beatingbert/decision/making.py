@@ -25,6 +25,7 @@ from beatingbert.decision.ladder import Climb, Ladder, Left, Watch, rungs
 from beatingbert.decision.limits import Limits
 from beatingbert.decision.second_look import SecondLook, look_again
 from beatingbert.decision.trials import Judge, Metric
+from beatingbert.engines.catalog import load_code
 from beatingbert.errors import BeatingBertError, SettingsError, TooFewExamplesError
 from beatingbert.progress import Progress, silent
 from beatingbert.prompts.template import load_template
@@ -40,7 +41,7 @@ ANSWERING_SHARE = 0.3  # of the budget, that answering the test rows may be kept
 OVERRUN = 1.1  # by which a final answer may miss the budget
 BYTES_PER_TOKEN = 4.0
 BYTES_PER_WEIGHT = 3.0  # of files that hold 16 or 32 bits a weight
-FINAL_SECONDS = 1.5  # that each final takes besides its answers
+FINAL_SECONDS = 4.0  # that each final takes besides loading and answers: a process of its own, and latency
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +80,7 @@ class Making:
         watch: hears how the ladder is climbed.
         progress: told while engines work.
         findings: what was noticed about the data, a sentence each.
+        apart: whether each finalist answers in a process of its own, where its memory is its own.
     """
 
     task: Task
@@ -90,6 +92,7 @@ class Making:
     watch: Watch
     progress: Progress = silent
     findings: Sequence[str] = ()
+    apart: bool = True
 
     def decide(self) -> Decision:
         """Make it, and write it down.
@@ -146,6 +149,7 @@ class Making:
     def _prepare(self) -> tuple[list[Candidate], list[Left]]:
         """Fetch weights, with the clock stopped where they come over a network, and see who is too large anyway."""
         able, left = [], []
+        load_code({one.engine for one in self.candidates})
         for candidate in self.candidates:
             reason = None
             if candidate.checkpoint and candidate.engine != "served":
@@ -224,6 +228,7 @@ class Making:
                     name=candidate.name,
                     task=self.task,
                     evaluation=self.splits.evaluation,
+                    apart=self.apart,
                 )
                 trial = climb.latest(candidate)
                 assert trial is not None
@@ -325,7 +330,7 @@ class Making:
 
 
 def _final_seconds(costs: CostModel, candidate: Candidate, rows: int) -> float:
-    return costs.expect(candidate, Effort(rows=0, passes=0, answers=rows, loads=False)).answer + FINAL_SECONDS
+    return costs.expect(candidate, Effort(rows=0, passes=0, answers=rows)).total + FINAL_SECONDS
 
 
 def _weights(candidate: Candidate) -> float:

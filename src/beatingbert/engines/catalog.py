@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -113,6 +113,19 @@ def build_engine(name: str, settings: Mapping[str, Any], workplace: Workplace) -
     checked = check_settings(name, settings)
     engine: Engine = _load(find_engine(name).engine)(checked, workplace)
     return engine
+
+
+def load_code(names: Collection[str]) -> None:
+    """Import what these engines are made of, so that whoever times one does not time its libraries.
+
+    Raises:
+        UnknownNameError: there is none of this name.
+    """
+    for name in names:
+        _load(find_engine(name).engine)
+    if {"linear", "embedding"} & set(names):
+        import sklearn.feature_extraction.text
+        import sklearn.linear_model  # noqa: F401
 
 
 def restore_classifier(

@@ -129,3 +129,10 @@ def test_a_prompted_model_is_asked_few_rows_until_it_has_earned_more() -> None:
     machine = Machine(clock, development, ACCURACY, dict.fromkeys(ACCURACY, lambda work: 0.1))
     found = ladder([MAJORITY, LINEAR, LLM], machine, development, clock, budget=100, sizes=SIZES).run()
     assert [len(trial.answers) for trial in found.trials if trial.candidate is LLM] == [200, 600]
+
+
+def test_where_nobody_gets_to_the_top_the_latest_trials_count() -> None:
+    found, _, spent = climb({"TF-IDF": 60.0, "frozen": 60.0}, budget=100, candidates=[MAJORITY, LINEAR, FROZEN])
+    assert LINEAR in found.finalists and spent <= 120
+    latest = found.latest(LINEAR)
+    assert latest is not None and latest.rows < 4000

@@ -38,7 +38,9 @@ def splits(train: int = 160) -> Splits:
     )
 
 
-def make(folder: Path, candidates: Sequence[Candidate], *, given: Splits | None = None, **wishes: Any) -> Making:
+def make(
+    folder: Path, candidates: Sequence[Candidate], *, given: Splits | None = None, apart: bool = False, **wishes: Any
+) -> Making:
     return Making(
         task=find_task("sst2"),
         splits=given or splits(),
@@ -47,6 +49,7 @@ def make(folder: Path, candidates: Sequence[Candidate], *, given: Splits | None 
         folder=folder,
         budget=Budget(600),
         watch=Watch(),
+        apart=apart,
     )
 
 
@@ -172,6 +175,17 @@ def test_a_limit_that_only_some_break_takes_these_out(tmp_path: Path, tiny_minil
     assert decision.recommended == "TF-IDF"
     assert [one.candidate.name for one in decision.left] == ["frozen"]
     assert "over --max_model_mb 0.05" in decision.left[0].reason
+
+
+def test_in_a_process_of_their_own_finalists_answer_the_same(tmp_path: Path, tiny_minilm: Path) -> None:
+    candidates = everybody(tiny_minilm, tiny_minilm)[1:3]
+    here = make(tmp_path / "here", candidates).decide()
+    apart = make(tmp_path / "apart", candidates, apart=True).decide()
+    for one, other in zip(here.finalists, apart.finalists, strict=True):
+        assert [row.label for row in one.predictions] == [row.label for row in other.predictions]
+        assert one.record.notes["memory_shared_with_other_candidates"] is True
+        assert "memory_shared_with_other_candidates" not in other.record.notes
+    assert not list((tmp_path / "apart").glob("**/apart_*"))
 
 
 def test_without_rows_to_choose_on_nothing_is_decided(tmp_path: Path) -> None:
