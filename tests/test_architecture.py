@@ -18,7 +18,18 @@ PACKAGE = ROOT / "src" / "beatingbert"
 BELOW_ALL = {"errors", "progress"}
 MAY_IMPORT = {
     "beatingbert": {"experiments", "runs"},
-    "cli": {"experiments", "execution", "report", "runs", "engines", "prompts", "checkpoints", "tasks", *BELOW_ALL},
+    "cli": {
+        "experiments",
+        "execution",
+        "report",
+        "runs",
+        "engines",
+        "prompts",
+        "checkpoints",
+        "tables",
+        "tasks",
+        *BELOW_ALL,
+    },
     "experiments": {
         *("report", "engines", "scoring", "runs", "execution", "prompts", "checkpoints", "tasks", "statistics"),
         *BELOW_ALL,
@@ -27,6 +38,7 @@ MAY_IMPORT = {
     "engines": {"checkpoints", "prompts", "tasks", "wheels", *BELOW_ALL},
     "execution": set(BELOW_ALL),
     "checkpoints": {"tasks", "wheels", *BELOW_ALL},
+    "tables": {"prompts", "tasks", *BELOW_ALL},
     "prompts": {"tasks", *BELOW_ALL},
     "scoring": {"tasks", "statistics", *BELOW_ALL},
     "runs": {"tasks", *BELOW_ALL},
@@ -37,6 +49,8 @@ MAY_IMPORT = {
     "progress": set(),
 }
 DOORS = {
+    "clevercsv": ("tables/dialect.py",),
+    "charset_normalizer": ("tables/encoding.py",),
     "datasets": ("tasks/",),
     "torch": ("engines/", "checkpoints/"),
     "transformers": ("engines/", "checkpoints/"),
@@ -156,7 +170,7 @@ def test_every_module_says_what_it_is_for() -> None:
 
 def test_the_public_face_and_the_command_load_nothing_heavy() -> None:
     heavy = "torch transformers numpy pandas sklearn scipy datasets pyarrow huggingface_hub peft accelerate gguf"
-    heavy += " matplotlib openai ollama httpx"
+    heavy += " matplotlib openai ollama httpx clevercsv charset_normalizer"
     look = f"""
 import sys
 import beatingbert, beatingbert.cli.main
