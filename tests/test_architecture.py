@@ -67,7 +67,9 @@ MAY_IMPORT = {
     "progress": set(),
 }
 DOORS = {
+    "charset_normalizer": ("tables/encoding.py",),
     "cleanlab": ("decision/second_look.py",),
+    "clevercsv": ("tables/dialect.py",),
     "datasets": ("tasks/",),
     "torch": ("engines/", "checkpoints/"),
     "transformers": ("engines/", "checkpoints/"),
@@ -191,7 +193,9 @@ def test_every_module_says_what_it_is_for() -> None:
 
 def test_the_public_face_and_the_command_load_nothing_heavy() -> None:
     heavy = "torch transformers numpy pandas sklearn scipy datasets pyarrow huggingface_hub peft accelerate gguf"
-    heavy += " matplotlib openai ollama httpx fastapi uvicorn pydantic onnxruntime filelock"
+    heavy += (
+        " matplotlib openai ollama httpx fastapi uvicorn pydantic onnxruntime filelock clevercsv charset_normalizer"
+    )
     look = f"""
 import sys
 import beatingbert, beatingbert.cli.main

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from rich.live import Live
 from rich.markup import escape
-from rich.prompt import Prompt
 from rich.table import Table
-from tyro.conf import Positional
 
 from beatingbert.cli.console import err, out
+from beatingbert.cli.inspect import print_look, print_reading
+from beatingbert.cli.own_table import OwnTable
 from beatingbert.decision.budget import Budget, read_budget
 from beatingbert.decision.candidates import Candidate
-from beatingbert.decision.decide import Request, decide_table
+from beatingbert.decision.decide import Request, decide_rows, sentences
 from beatingbert.decision.decision import Decision
 from beatingbert.decision.ladder import Watch
 from beatingbert.decision.trials import METRIC_NAMES, Metric, Trial
@@ -26,24 +25,14 @@ from beatingbert.decision.words import Section, shown
 from beatingbert.progress import Progress
 from beatingbert.report.text import duration
 
-if TYPE_CHECKING:
-    from beatingbert.tables.look import Look
-    from beatingbert.tables.own import OwnData
-
 LATEST = 12  # trials that the live table shows
 
 
 @dataclass(frozen=True, kw_only=True)
-class Decide:
+class Decide(OwnTable):
     """Which classifier for a table of your own? Tries a ladder of them within a time budget.
 
     Attributes:
-        data: File or folder with labelled rows: CSV, TSV, JSON lines, Parquet, Excel; also zipped.
-        text: Column of the text. Default: guessed.
-        text_pair: Column of a second text, where pairs are classified.
-        label: Column of the label. Default: guessed.
-        group: Column whose equal values must not be parted between learning and testing, e.g. the customer.
-        test: File with rows that are only reported on. Default: a fifth of the rows is held out.
         metric: What decides.
         budget: Wall-clock time, e.g. 20m, 1h30m; downloads do not count.
         max_latency_ms: Longest that one question may take, 19 of 20 times.
@@ -55,15 +44,8 @@ class Decide:
         prices: Price file for the costs of a million answers. Default: examples.
         output_dir: Fresh folder for the decision. Default: results/decide_NAME_TIME.
         seed: Of every draw.
-        yes: Ask nothing and take what is guessed.
     """
 
-    data: Positional[Path]
-    text: str | None = None
-    text_pair: str | None = None
-    label: str | None = None
-    group: str | None = None
-    test: Path | None = None
     metric: Literal["accuracy", "macro_f1", "mcc"] = "macro_f1"
     budget: str = "20m"
     max_latency_ms: float | None = None
@@ -75,40 +57,32 @@ class Decide:
     prices: Path | None = None
     output_dir: Path | None = None
     seed: int = 99
-    yes: bool = False
 
     def __call__(self) -> int:
         """Check, read, ask what is in doubt, decide and show."""
-        names = ("metric", "budget", "max_latency_ms", "max_memory_gb", "max_model_mb", "candidates", "margin")
-        others = ("label_descriptions", "prices", "output_dir", "seed")
-        request = Request(**{name: getattr(self, name) for name in (*names, *others)})
+        from beatingbert.tables.divide import split_own
         from beatingbert.tables.look import look
 
-        looked = look(self._settled(self._read({})))
-        _show_table(looked)
+        request = Request(**{one.name: getattr(self, one.name) for one in fields(Request)})
+        own = self.read(must_be_sure=True)
         budget = Budget(read_budget(self.budget))
+        print_reading(own)
+        looked = look(own)
+        task, splits = split_own(own, seed=self.seed, looked=looked, label_descriptions=request.descriptions() or None)
+        print_look(looked, splits)
+        out.print()
         with live_ladder(budget, request.metric) as (watch, progress):
-            decision = decide_table(looked, request, budget=budget, watch=watch, progress=progress)
+            decision = decide_rows(
+                task,
+                splits,
+                request,
+                budget=budget,
+                findings=sentences(looked.findings),
+                watch=watch,
+                progress=progress,
+            )
         show(decision)
         return 0
-
-    def _read(self, answers: dict[str, str]) -> OwnData:
-        from beatingbert.tables.own import read_own
-
-        columns = {"text": self.text, "text_pair": self.text_pair, "label": self.label, "group": self.group}
-        return read_own(self.data, **{**columns, **answers}, test=self.test)  # type: ignore[arg-type]
-
-    def _settled(self, own: OwnData) -> OwnData:
-        """The table read as its owner says, where anything was in doubt and somebody is there to be asked."""
-        if self.yes or not own.doubts or not sys.stdin.isatty():
-            return own
-        answers: dict[str, str] = {}
-        for doubt in own.doubts:
-            choices = list(doubt.options) or None
-            answer = Prompt.ask(escape(doubt.question), choices=choices, default=doubt.default, console=err)
-            if answer != doubt.default:
-                answers[doubt.flag] = answer
-        return self._read(answers) if answers else own
 
 
 @dataclass
@@ -185,17 +159,6 @@ def _table(section: Section) -> Table:
     for row in section.rows:
         table.add_row(*map(escape, row))
     return table
-
-
-def _show_table(looked: Look) -> None:
-    """What the table is taken for, and what was noticed."""
-    for reading in (part.reading for part in looked.own.parts.values()):
-        for name, value, how in reading.lines():
-            err.print(escape(f"{name}: {value}" + (f" ({how})" if how else "")))
-    for role, column in looked.own.columns.names().items():
-        err.print(escape(f"{role}: {column} ({looked.own.columns.how.get(role, '')})"))
-    for finding in looked.findings:
-        err.print(escape(f"- {finding.what}; {finding.treatment}"))
 
 
 def _tell(line: str) -> None:

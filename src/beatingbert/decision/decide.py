@@ -7,11 +7,11 @@ decision                # in a notebook: tables, sentences and the learning curv
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from beatingbert.decision.budget import Budget, read_budget
 from beatingbert.decision.candidates import Candidate, read_candidates
@@ -25,9 +25,9 @@ from beatingbert.progress import Progress, silent
 from beatingbert.report.analysis import analyse
 from beatingbert.report.prices import read_prices
 from beatingbert.runs.store import SAFE_NAME
-
-if TYPE_CHECKING:
-    from beatingbert.tables.look import Look
+from beatingbert.tables.finding import Finding
+from beatingbert.tasks.spec import Task
+from beatingbert.tasks.splits import Splits
 
 RESULTS_DIR = Path("results")
 RUNS, REPORT = "runs", "report"
@@ -177,31 +177,37 @@ def decide(
         label_descriptions=label_descriptions,
         seed=seed,
     )
+    from beatingbert.tables.divide import split_own
     from beatingbert.tables.look import look
     from beatingbert.tables.own import read_own
 
     time = Budget(read_budget(budget))
     looked = look(read_own(data, text=text, text_pair=text_pair, label=label, group=group, test=test))
-    return decide_table(looked, request, budget=time, progress=progress)
+    task, splits = split_own(looked.own, seed=seed, looked=looked, label_descriptions=request.descriptions() or None)
+    return decide_rows(task, splits, request, budget=time, findings=sentences(looked.findings), progress=progress)
 
 
-def decide_table(
-    looked: Look, request: Request, *, budget: Budget, watch: Watch | None = None, progress: Progress = silent
+def decide_rows(
+    task: Task,
+    splits: Splits,
+    request: Request,
+    *,
+    budget: Budget,
+    findings: Sequence[str] = (),
+    watch: Watch | None = None,
+    progress: Progress = silent,
 ) -> Decision:
-    """A decision for a table that has been looked at.
+    """A decision for rows that are there, with the report page on its finalists' runs.
 
     Args:
-        looked: the table.
+        task: what the rows ask.
+        splits: with a test part, which nobody sees before the end.
         request: what is asked.
         budget: the time, which is running.
+        findings: what was noticed about the rows, a sentence each.
         watch: hears how the ladder is climbed.
         progress: called while work is done.
     """
-    from beatingbert.tables.divide import split_own
-
-    task, splits = split_own(
-        looked.own, seed=request.seed, looked=looked, label_descriptions=request.descriptions() or None
-    )
     decision = Making(
         task=task,
         splits=splits,
@@ -211,8 +217,13 @@ def decide_table(
         budget=budget,
         watch=watch or Watch(),
         progress=progress,
-        findings=tuple(f"{one.what}; {one.treatment}." for one in looked.findings),
+        findings=findings,
     ).decide()
     if decision.finalists:
         analyse(decision.folder / RUNS, decision.folder / REPORT, formats="html", margin=request.margin)
     return decision
+
+
+def sentences(findings: Sequence[Finding]) -> tuple[str, ...]:
+    """What was noticed about a table, a sentence each."""
+    return tuple(f"{one.what}; {one.treatment}." for one in findings)

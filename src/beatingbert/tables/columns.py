@@ -107,7 +107,10 @@ def choose_columns(
     Args:
         columns: names.
         rows: cells in their order; longer and shorter rows are looked at as far as they go.
-        text, text_pair, label, group: what the user says; "none" for no pair or no group.
+        text: what the user says; None guesses.
+        text_pair: the same; "none" for none.
+        label: the same.
+        group: the same; None is none.
 
     Raises:
         UnknownNameError: a column that is not there; the closest name is told.
@@ -142,9 +145,7 @@ def choose_columns(
     if label is None:
         label = _find_label([one for one in free if one.name not in taken], columns, how, doubts)
     may_group = [
-        one.name
-        for one in profiles
-        if one.name not in (text, text_pair, label) and group is None and _may_group(one)
+        one.name for one in profiles if one.name not in (text, text_pair, label) and group is None and _may_group(one)
     ]
     return Columns(
         text=text,
@@ -178,9 +179,7 @@ def _find_text(
     return max(texts.values(), key=lambda one: one.letters).name, None
 
 
-def _find_label(
-    profiles: list[_Profile], columns: Sequence[str], how: dict[str, str], doubts: list[Doubt]
-) -> str:
+def _find_label(profiles: list[_Profile], columns: Sequence[str], how: dict[str, str], doubts: list[Doubt]) -> str:
     certain = [one for one in profiles if _certain(one.name, LABEL)]
     if certain:
         how["label"] = "its name"

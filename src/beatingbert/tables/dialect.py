@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from beatingbert.errors import SettingsError
 from beatingbert.tables.naming import is_known_name
 
-USUAL = (",", "\t", ";", "|")
+USUAL = ("\t", ";", "|", ",")  # the first counts where two fit as well; prose holds commas most often
 SAMPLE = 20_000  # letters shown to clevercsv, whose time grows faster than its sample
 FIRST_RECORDS = 2000
 LONGEST_NAME = 60  # letters of a column's name
@@ -72,11 +72,11 @@ def find_dialect(text: str, *, ending: str = "", delimiter: str | None = None, h
             known = ", ".join([*LETTERS, FIRST_WORD])
             raise SettingsError(f"delimiter must be one letter or one of {known}, got {delimiter!r}")
     else:
-        delimiter = "\t" if ending == ".tsv" and "\t" in text else _find_delimiter(text)
-        if (delimiter not in USUAL or not _regular(text, delimiter)) and begins_with_labels(lines):
+        delimiter = "\t" if ending == ".tsv" and "\t" in text else _likely_delimiter(text)
+        if delimiter is None and begins_with_labels(lines):
             return Dialect(delimiter="", quoted=False, first_word=True, header=bool(header))
-        if delimiter not in USUAL:
-            delimiter = _find_delimiter(text, USUAL)
+        if delimiter is None:
+            delimiter = _sniffed(text, USUAL)
     quoted = '"' in text and bool(delimiter) and is_quoted(text, delimiter)
     if '"' not in text:
         quoted = delimiter != "\t"  # it may still come; a later row that breaks the rule changes this
@@ -131,8 +131,11 @@ def _cut(lines: Iterator[str], dialect: Dialect, strict: bool) -> Iterator[tuple
             bare = line.rstrip("\r\n")
             yield number, bare.split(None, 1) if dialect.first_word and bare.strip() else [bare]
         return
-    quoting = csv.QUOTE_MINIMAL if dialect.quoted else csv.QUOTE_NONE
-    reader = csv.reader(lines, delimiter=dialect.delimiter, quoting=quoting, strict=strict)
+    delimiter = dialect.delimiter
+    if dialect.quoted:
+        reader = csv.reader(lines, delimiter=delimiter, strict=strict)
+    else:
+        reader = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
     while True:
         start = reader.line_num + 1
         with long_fields():  # never across a yield: the limit is the whole process's
@@ -183,7 +186,17 @@ def has_header(records: Sequence[Sequence[str]]) -> tuple[bool, bool]:
     return True, bool(numbers) or "" in names
 
 
-def _find_delimiter(text: str, among: Iterable[str] | None = None) -> str:
+def _likely_delimiter(text: str) -> str | None:
+    """What clevercsv finds, where it gives rows of one length; else what does so in nearly all rows; else None."""
+    found = _sniffed(text)
+    if found in USUAL and _evenness(text, found) >= 0.7:
+        return found
+    evenness = {delimiter: _evenness(text, delimiter) for delimiter in USUAL}
+    best = max(evenness, key=lambda delimiter: evenness[delimiter])
+    return best if evenness[best] >= 0.9 else None
+
+
+def _sniffed(text: str, among: Iterable[str] | None = None) -> str:
     from clevercsv import Sniffer
     from clevercsv.exceptions import Error
 
@@ -196,11 +209,11 @@ def _find_delimiter(text: str, among: Iterable[str] | None = None) -> str:
     return "" if found is None or found.delimiter is None else str(found.delimiter)
 
 
-def _regular(text: str, delimiter: str) -> bool:
-    """Whether most records have one number of fields, two or more."""
+def _evenness(text: str, delimiter: str) -> float:
+    """The share of records that have the most frequent number of fields; 0 where that is one."""
     lengths = lengths_of(text, Dialect(delimiter=delimiter, quoted=delimiter != "\t"))
-    (fields, rows), *_ = lengths.most_common(1) or [(0, 0)]
-    return fields > 1 and rows >= 0.7 * lengths.total()
+    ((fields, records),) = lengths.most_common(1) or [(0, 0)]
+    return records / lengths.total() if fields > 1 else 0.0
 
 
 def _is_number(text: str) -> bool:

@@ -71,9 +71,7 @@ def split_own(
         if name in parts:
             continue
         size = min(most, max(1, round(share * len(left)))) if len(left) >= FEWEST_ROWS_TO_CARVE else 0
-        taken = take_part(
-            labels[left], looked.together[left], size, purpose=f"{name} {seed}", stay=looked.torn
-        )
+        taken = take_part(labels[left], looked.together[left], size, purpose=f"{name} {seed}", stay=looked.torn)
         parts[name] = list(rows[left[taken]])
         left = left[~taken]
         if name == "test" and not parts[name]:
@@ -180,5 +178,5 @@ def _provenance(task: Task, looked: Look, made: Mapping[str, list[Example]], see
         "train_rows": len(made["train"]),
         "development_rows": len(made["validation"]),
         "splits": records,
-        "findings": {finding.kind: finding.count for finding in looked.findings},
+        "findings": [{"kind": one.kind, "count": one.count, "treatment": one.treatment} for one in looked.findings],
     }

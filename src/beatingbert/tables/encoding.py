@@ -90,7 +90,9 @@ def find_encoding(chunks: Iterable[bytes], given: str | None = None) -> Encoding
     if given is not None:
         return Encoding(name=given, how="as you say", strays=strays, nuls=nuls)
     if nuls > size / 8:
-        raise DataError(f"expected a text file, found one with {nuls:,} NUL bytes of {size:,}. Export the table as CSV.")
+        raise DataError(
+            f"expected a text file, found one with {nuls:,} NUL bytes of {size:,}. Export the table as CSV."
+        )
     if strays == 0:
         return Encoding(name=mark or "utf-8", how="every byte is valid UTF-8", nuls=nuls)
     if letters >= strays:
@@ -102,10 +104,15 @@ def find_encoding(chunks: Iterable[bytes], given: str | None = None) -> Encoding
 def lines_of(stream: BinaryIO, encoding: Encoding) -> Iterator[str]:
     """The file's lines with their ends as they are, strays read as Windows-1252 and NULs left out."""
     errors = "replace" if encoding.name.startswith(("utf-16", "utf-32")) else "surrogateescape"
-    for line in io.TextIOWrapper(stream, encoding=encoding.name, errors=errors, newline=""):
-        if not line.isascii():
-            line = _STRAY.sub(_as_western, line)
-        yield line.replace("\0", "") if "\0" in line else line
+    text = io.TextIOWrapper(stream, encoding=encoding.name, errors=errors, newline="")
+    try:
+        for line in text:
+            if not line.isascii():
+                line = _STRAY.sub(_as_western, line)
+            yield line.replace("\0", "") if "\0" in line else line
+    finally:
+        if not stream.closed:
+            text.detach()  # the stream belongs to whoever opened it
 
 
 def _known(name: str) -> str:

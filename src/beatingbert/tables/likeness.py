@@ -13,7 +13,8 @@ COMPARED = 4000  # letters of a text that are compared; the rest of a longer one
 NEIGHBOURS = 16  # texts after it, among those that share a rare word, with which a text is compared
 FEATURES = 2**22
 BATCH = 100_000  # pairs
-UNSPACED = r"\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\u0e00-\u0e7f"  # Japanese, Chinese, Thai: no blanks between words
+# Japanese, Chinese, Thai: no blanks between words.
+UNSPACED = r"\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\u0e00-\u0e7f"
 WORD = rf"[{UNSPACED}]|[^\W{UNSPACED}]+"  # a word, or one letter of such a script
 
 IntArray = NDArray[np.int64]
@@ -33,8 +34,8 @@ def same_texts(texts: Sequence[str]) -> IntArray:
 def near_texts(texts: Sequence[str]) -> IntArray:
     """A number for each text, equal where texts are the same or joined by a chain of near duplicates.
 
-    Near duplicates have a Jaccard index of at least 0.8 over their words and pairs of neighbouring words, which forgives
-    case, punctuation and about one word in twenty.
+    Near duplicates have a Jaccard index of at least 0.8 over their words and pairs of neighbouring words, which
+    forgives case, punctuation and about one word in twenty.
 
     Only texts that share one of their rarest features can be so near (prefix filtering: Chaudhuri et al., A primitive
     operator for similarity joins, 2006). Of many texts that share one, in their order by the alphabet, each is compared

@@ -1,7 +1,7 @@
 """A look at a table before anything is learnt from it: what it holds, what is odd, and what is done about each.
 
-    looked = look(read_own("reviews.csv"))
-    for finding in looked.findings: ...
+looked = look(read_own("reviews.csv"))
+for finding in looked.findings: ...
 """
 
 from __future__ import annotations
@@ -84,9 +84,7 @@ class Look:
             "files": files,
             "columns": self.own.columns.names(),
             "columns_told_from": self.own.columns.how,
-            "doubts": [
-                {"flag": one.flag, "question": one.question, "taken": one.default} for one in self.own.doubts
-            ],
+            "doubts": [{"flag": one.flag, "question": one.question, "taken": one.default} for one in self.own.doubts],
             "usable_rows": {name: len(rows) for name, rows in self.parts.items()},
             "classes": {name: dict(counts) for name, counts in self.classes.items()},
             "lengths": lengths | {"window": self.lengths.window},
@@ -170,9 +168,7 @@ def _texts_per_class(rows: Sequence[Row], together: IntArray) -> Counter[str]:
     return Counter(label for label, _ in {(row.label, int(number)) for row, number in zip(rows, together, strict=True)})
 
 
-def _about_classes(
-    classes: Mapping[str, Mapping[str, int]], main: str, texts: Mapping[str, int]
-) -> list[Finding]:
+def _about_classes(classes: Mapping[str, Mapping[str, int]], main: str, texts: Mapping[str, int]) -> list[Finding]:
     counts, findings = classes[main], []
     single = [label for label in counts if texts[label] == 1]
     if single and "test" not in classes:
@@ -222,7 +218,12 @@ def _about_texts(rows: Sequence[Row], lengths: Lengths) -> list[Finding]:
         findings.append(Finding(kind="long texts", count=lengths.cut, what=what, treatment=treatment))
     for kind, what, treatment, odd in (
         ("very long texts", f"of more than {VERY_LONG:,} letters", "kept, and cut as above", _very_long),
-        ("formulas", "that a spreadsheet would run as a formula", "kept as text; harmless in every CSV written", _formula),
+        (
+            "formulas",
+            "that a spreadsheet would run as a formula",
+            "kept as text; harmless in every CSV written",
+            _formula,
+        ),
         ("entities", "with HTML entities such as &amp;", "kept as they are", _ENTITY.search),
         ("control characters", "with control characters", "kept as they are, never printed", _CONTROL.search),
     ):

@@ -123,7 +123,10 @@ def read_own(
     Args:
         source: a path to CSV, TSV, JSON Lines, JSON or Parquet, also in a zip or gzip file; a folder of splits; or a
             data frame.
-        text, text_pair, label, group: columns; None guesses, "none" says there is no second text or no group.
+        text: its column; None guesses.
+        text_pair: the second text's; None guesses, "none" says there is none.
+        label: its column; None guesses.
+        group: the column whose rows of one value stay on one side of a split; None for no groups.
         test: the test split, as path or data frame.
         encoding: Python's name of it; None finds out.
         delimiter: a letter or its name (comma, tab, semicolon, bar, none, or blank for lines of a label, a blank and a
@@ -172,7 +175,7 @@ def _read(source: Any, test: Any, given: Mapping[str, Any]) -> tuple[dict[str, R
     raws = {}
     for name in sorted(files, key=lambda part: part not in (ROWS, "train")):
         like = next(iter(raws.values())) if raws else None
-        raws[name] = read_raw(files[name], **(given if like is None else given | {"encoding": None}), like=like)
+        raws[name] = read_raw(files[name], **(given if like is None else {**given, "encoding": None}), like=like)
     return raws, ignored
 
 
@@ -209,7 +212,7 @@ def _part(raw: Raw, columns: Columns, width: int) -> Part:
     if raw.kept.total > len(raw.kept.rows):
         what = f"{raw.file} has {raw.kept.total:,} rows"
         treatment = (
-            f"{len(raw.kept.rows):,} of them, drawn evenly, stand for all (at most {MOST_ROWS:,} are read); every count "
+            f"{len(raw.kept.rows):,} of them, drawn evenly, stand for all (at most {MOST_ROWS:,} are); every count "
             "below is of these"
         )
         findings.append(Finding(kind="sample", count=len(raw.kept.rows), what=what, treatment=treatment))
@@ -258,7 +261,7 @@ def _doubts(raw: Raw) -> list[Doubt]:
 
 
 def _name(source: Any) -> str:
-    """Letters, digits, dots and hyphens of the file's name; the folder's where the name only says which split it is."""
+    """Small letters, digits and underscores of the file's name, or of its folder's where it only says "train"."""
     if _is_frame(source):
         return "table"
     path = Path(source)
@@ -267,5 +270,3 @@ def _name(source: Any) -> str:
         name = path.resolve().parent.name or name
     kept = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in name.casefold())
     return "_".join(filter(None, kept.split("_"))) or "table"
-
-

@@ -62,7 +62,9 @@ def read_raw(
 
     Args:
         opened: the file.
-        encoding, delimiter, header: what the user says it is; None finds out.
+        encoding: what the user says it is; None finds out.
+        delimiter: the same.
+        header: the same.
         like: a table of the same maker (train, where this is test): it has a header, or none, as that has.
 
     Raises:
@@ -145,8 +147,8 @@ def _cut(opened: Opened, encoding: Encoding, dialect: Dialect) -> tuple[Kept, Di
     kept = _records(opened, encoding, plain, strict=False)
     if "unexpected end" in reason and not _even(kept):
         raise DataError(
-            f"{opened.path}, line {where}: a quotation mark is opened and never closed, and without quotation marks the "
-            f"rows have different numbers of fields. Close it, or double it if it belongs to the text."
+            f"{opened.path}, line {where}: a quotation mark is opened and never closed, and without quotation marks "
+            f"the rows have different numbers of fields. Close it, or double it if it belongs to the text."
         )
     what = f"quotation marks do not stand as in a CSV file, first in the row of line {where} ({reason})"
     return kept, plain, [Finding(kind="stray quotes", count=1, what=what, treatment=treatment)]
@@ -252,9 +254,7 @@ def _read_parquet(opened: Opened) -> Raw:
     names = [str(name) for name in file.schema_arrow.names]
     if len(set(names)) < len(names):
         raise DataError(f"{opened.path}: two columns have one name: {', '.join(names)}")
-    return Raw(
-        file=opened.name, sha256=opened.sha256(), format="Parquet", columns=names, named=True, kept=kept
-    )
+    return Raw(file=opened.name, sha256=opened.sha256(), format="Parquet", columns=names, named=True, kept=kept)
 
 
 def _plain(cell: Any) -> Any:
@@ -303,5 +303,3 @@ def _width(rows: list[tuple[int, list[Any]]]) -> int:
 def _even(kept: Kept) -> bool:
     width = _width(kept.rows)
     return width > 1 and sum(len(cells) == width for _, cells in kept.rows) >= 0.99 * len(kept.rows)
-
-

@@ -19,12 +19,11 @@ IN_ORDER = (ROWS, "train", "validation", "test")
 def take_out(
     parts: Mapping[str, Sequence[Row]], numbered: Numbered
 ) -> tuple[dict[str, list[Row]], dict[str, tuple[IntArray, IntArray]], list[Finding]]:
-    """Take rows out of train and validation whose text is in a later split, since given splits cannot be changed
-    otherwise.
+    """Take rows out of train and validation whose text is in a later split; test itself is never changed.
 
     Returns:
         Parts and numbers without them, and what was taken out.
-    """  # noqa: D205
+    """
     names = [name for name in IN_ORDER if name in parts]
     kept: dict[str, list[Row]] = {}
     numbers: dict[str, tuple[IntArray, IntArray]] = {}
@@ -37,7 +36,8 @@ def take_out(
         numbers[name] = same[~leaks], near[~leaks]
         if leaks.any():
             others = " and ".join(names[at + 1 :])
-            what = f"{counted(int(leaks.sum()), 'row')} of {name} with a text that {others} {'has' if ' ' not in others else 'have'} too"
+            verb = "have" if " " in others else "has"
+            what = f"{counted(int(leaks.sum()), 'row')} of {name} with a text that {others} {verb} too"
             examples = tuple(_told(parts[name][found]) for found in np.flatnonzero(leaks)[:2])
             treatment = f"taken out of {name}, so that nothing tested on was learnt"
             findings.append(
@@ -97,7 +97,7 @@ def _torn(rows: Sequence[Row], same: IntArray, torn: set[int], where: str, learn
     if learnt:
         treatment = "kept, all of them learnt from and none tested on: no answer to them can always be right"
     first = same[at[0]]
-    labels = sorted({rows[one].label for one in at if same[one] == first})
+    labels = sorted({rows[one].label for one in at.tolist() if same[one] == first})
     example = f"{_told(rows[at[0]])}: {', '.join(shown(label, 30) for label in labels)}"
     return [Finding(kind="two labels", count=len(torn), what=what, treatment=treatment, examples=(example,))]
 
@@ -121,9 +121,7 @@ def _near_across(rows: Sequence[Row], near: IntArray, learnt: IntArray, name: st
         return []
     what = f"{counted(len(at), 'row')} of {name} nearly the same as a row of train"
     treatment = "kept, since the splits are yours; scores on them are a little too good"
-    return [
-        Finding(kind="near leaks", count=len(at), what=what, treatment=treatment, examples=(_told(rows[at[0]]),))
-    ]
+    return [Finding(kind="near leaks", count=len(at), what=what, treatment=treatment, examples=(_told(rows[at[0]]),))]
 
 
 def _told(row: Row) -> str:

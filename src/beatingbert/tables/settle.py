@@ -96,7 +96,9 @@ def one_spelling(labels: Iterable[str]) -> tuple[dict[str, str], list[Finding]]:
     if changed:
         rows = sum(counts[label] for label in changed)
         what = f"{counted(rows, 'label')} differ from another only in case, blanks or the form of a number"
-        examples = tuple(f"'{shown(one, 30)}' is read as '{shown(name, 30)}'" for one, name in list(changed.items())[:3])
+        examples = tuple(
+            f"'{shown(one, 30)}' is read as '{shown(name, 30)}'" for one, name in list(changed.items())[:3]
+        )
         treatment = "read as one class, in its most frequent spelling"
         findings.append(Finding(kind="spellings", count=rows, what=what, treatment=treatment, examples=examples))
     if whole and counts:
@@ -113,8 +115,8 @@ def _check_classes(labels: set[str], own: OwnData, rows: int) -> None:
         raise DataError(f"column {column!r} holds no label in any row. {way_out}")
     if len(labels) == 1:
         raise DataError(
-            f"column {column!r} has the one label '{shown(labels.pop())}' in all {rows:,} rows; expected two classes or "
-            f"more. {way_out}"
+            f"column {column!r} has the one label '{shown(labels.pop())}' in all {rows:,} rows; expected two "
+            f"classes or more. {way_out}"
         )
     if len(labels) > MOST_LABELS:
         kind = "amounts, ids or texts" if len(labels) > rows / 20 else "too many classes"

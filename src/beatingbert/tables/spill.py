@@ -15,7 +15,7 @@ Row = tuple[int, list[Any]]
 
 
 def named_width(columns: Sequence[str], rows: Sequence[Row], unnamed: Sequence[bool]) -> int:
-    """How many columns there are without the unnamed ones at the end that hold something in less than half of the rows."""
+    """How many columns there are, without unnamed ones at the end that are empty in half of the rows or more."""
     width = len(columns)
     while width > 1 and unnamed[width - 1]:
         filled = sum(bool(cells[width - 1 : width] and cells[width - 1]) for _, cells in rows)
