@@ -27,6 +27,7 @@ FEWEST_ROWS = 32
 PASSED_ROWS = 12_000  # rows times passes that a training gets where its limits allow
 EARLY_SHARE = 0.45  # of the time, for all rungs but the last
 ONE_SHARE = 0.4  # of what is left of that, for one trial
+BASELINE_SHARE = 0.1  # of the time left, for a trial of a baseline below the top
 CHEAP_SHARE = 0.05  # of the time left: whoever takes less goes first
 PROBED_ROWS = 48  # and answers: of a trial whose only use is to tell how long larger ones take
 PROBED_ANSWERS = 24
@@ -200,8 +201,8 @@ class Ladder:
         room, epochs, asked, expected = self._plan(candidate, rows, top)
         if expected > room and self._probe(candidate, room):
             room, epochs, asked, expected = self._plan(candidate, rows, top)
-        fewest = max(size // STEP, before.rows if before is not None else 0)
-        while top and candidate.learns and expected > room and rows // 2 > fewest:
+        tried = 0 if before is None else before.rows
+        while top and candidate.learns and expected > room and rows // 2 >= size // STEP and rows // 2 > tried:
             rows //= 2  # better half of the rows than none of the candidate
             room, epochs, asked, expected = self._plan(candidate, rows, top)
         if not any(candidate is one for one in self._alive):
@@ -224,14 +225,17 @@ class Ladder:
     def _plan(self, candidate: Candidate, rows: int, top: bool) -> tuple[float, int | None, int, float]:
         """Seconds that the trial may take, passes and answers that fit into them, and seconds that it is to take."""
         room = self._budget.left - self._reserve([*self._on_top, candidate] if top else self._alive)
-        if not top and candidate.engine not in ALWAYS:
-            room = min(room, ONE_SHARE * self._early)
+        if not top:  # baselines have a share of their own, lest they take that of the others
+            room = min(room, BASELINE_SHARE * self._budget.left if candidate.engine in ALWAYS else self._one_share())
         asked, epochs = self._asked(candidate, room, top), passes(candidate, rows)
         expected = self._costs.expect(candidate, self._effort(candidate, rows, epochs, asked)).total
         while epochs is not None and candidate.epochs is not None and expected > room and epochs > candidate.epochs[0]:
             epochs -= 1
             expected = self._costs.expect(candidate, self._effort(candidate, rows, epochs, asked)).total
         return room, epochs, asked, expected
+
+    def _one_share(self) -> float:
+        return ONE_SHARE * max(0.0, self._early)
 
     def _probe(self, candidate: Candidate, room: float) -> bool:
         """Whether a very small trial was made, which tells how long larger ones take better than any arithmetic."""
@@ -255,7 +259,7 @@ class Ladder:
             self._leave(candidate, " ".join(str(error).split()) or "the machine's memory does not hold it")
             return None
         finally:
-            if not top:
+            if not top and candidate.engine not in ALWAYS:
                 self._early -= self._budget.spent - begun
         self._loaded.add(_weights_of(candidate))
         judged = round((effort.answers - asked) * trial.share)

@@ -131,8 +131,16 @@ def test_a_prompted_model_is_asked_few_rows_until_it_has_earned_more() -> None:
     assert [len(trial.answers) for trial in found.trials if trial.candidate is LLM] == [200, 600]
 
 
-def test_where_nobody_gets_to_the_top_the_latest_trials_count() -> None:
-    found, _, spent = climb({"TF-IDF": 60.0, "frozen": 60.0}, budget=100, candidates=[MAJORITY, LINEAR, FROZEN])
-    assert LINEAR in found.finalists and spent <= 120
+def test_half_of_the_rows_are_taken_where_all_do_not_fit() -> None:
+    found, _, spent = climb({"TF-IDF": 60.0}, budget=100, candidates=[MAJORITY, LINEAR])
     latest = found.latest(LINEAR)
-    assert latest is not None and latest.rows < 4000
+    assert latest is not None and latest.rows == 1000
+    assert found.finalists[0] is LINEAR and spent <= 100
+
+
+def test_where_nobody_gets_to_the_top_the_latest_trials_count() -> None:
+    found, _, spent = climb({"TF-IDF": 300.0}, budget=100, candidates=[MAJORITY, LINEAR])
+    latest = found.latest(LINEAR)
+    assert latest is not None and latest.rows == 250
+    assert found.finalists[0] is LINEAR and spent <= 100
+    assert found.left == []
