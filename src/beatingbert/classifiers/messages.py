@@ -51,9 +51,9 @@ def request_model(task: Task, *, texts: int, characters: int) -> type[BaseModel]
         texts: in a request at most.
         characters: of a text at most.
     """
-    one = _text_type(task, Annotated[str, Field(max_length=characters)])
+    one: Any = _text_type(task, Annotated[str, Field(max_length=characters)])
     about = Field(min_length=1, max_length=texts, description=_about(task), examples=[_sample(task)])
-    fields: Any = {"texts": (list[one], about)}
+    fields: Any = {"texts": (list[one], about)}  # type: ignore[valid-type]
     return create_model("Asked", __config__=ConfigDict(extra="forbid"), __doc__="Texts to be answered.", **fields)
 
 
