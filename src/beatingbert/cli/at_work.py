@@ -22,9 +22,13 @@ Runtime = Literal["auto", "own", "onnx"]
 class Predict:
     """Answer every row of a file of any size with a classifier that a run has kept.
 
-    The file is .csv, .tsv, .jsonl (each also .gz) or .parquet with the task's text columns. The output has the same
-    rows in the same order and all their columns, and two more: label and probability. Stopped or killed, the same
-    command goes on where it was. In CSV and TSV, cells that a spreadsheet would run as a formula get an apostrophe.
+    The file is .csv, .tsv, .jsonl (each also .gz) or .parquet, with the task's text columns.
+
+    The output has the same rows and columns in the same order, and two more: label and probability.
+
+    Stopped or killed, the same command goes on where it was.
+
+    In CSV and TSV, a cell that a spreadsheet would run as a formula gets an apostrophe.
 
     Attributes:
         path: The classifier: RUN/classifier, or a RUN that was made with --keep_classifier.
@@ -66,15 +70,19 @@ class Predict:
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
-    """Write a kept encoder in ONNX form, which 'predict' and 'serve' use from then on; needs 'beatingbert[onnx]'.
+    """Write a kept encoder in ONNX form, for 'predict' and 'serve'; needs 'beatingbert[onnx]'.
 
-    The exported form is held against the PyTorch model on the development rows before it is kept: both accuracies and
-    the share of rows that both answer alike are printed, and a form that answers otherwise too often is refused.
+    Before it is kept it is held against the PyTorch model on the development rows.
+
+    Both accuracies and the share of rows that both answer alike are printed.
+
+    A form that answers otherwise too often is refused.
 
     Attributes:
         path: The classifier: RUN/classifier, or a RUN that was made with --keep_classifier.
         format: The form.
-        int8: Round the weights to 8 bits: a quarter of the size, and faster on most processors.
+        int8: Round weights and what they are multiplied with to 8 bits: a quarter of the size, faster on most
+            processors, and a little less exact.
         rows: Labelled file to compare on. Default: the development rows that the run has kept with the classifier.
         min_agreement: Smallest share of rows that both must answer alike.
     """
@@ -108,8 +116,11 @@ class Export:
 class Serve:
     """Answer HTTP requests with a kept classifier; needs 'beatingbert[serve]'.
 
-    POST /predict takes {"texts": [...]}, GET /health tells who answers, and /docs is the page of both. Requests that
-    come at once are answered together. There are no keys: open it to others only behind a proxy of yours.
+    POST /predict takes {"texts": [...]}, GET /health tells who answers, /docs is the page of both.
+
+    Requests that come at once are answered together.
+
+    There are no keys and no encryption: open it to others only behind a proxy of yours.
 
     Attributes:
         path: The classifier: RUN/classifier, or a RUN that was made with --keep_classifier.

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from keeping import keep
 
+from beatingbert.classifiers.exported import export_kept
 from tiny_tasks import sentiment
 
 
@@ -25,6 +26,14 @@ def kept_encoder(tmp_path_factory: pytest.TempPathFactory, tiny_bert: Path) -> P
     rows = sentiment(60)
     settings = {"checkpoint": str(tiny_bert), "epochs": 3, "learning_rate": 3e-3, "full_precision": True}
     return keep("encoder", tmp_path_factory.mktemp("encoder"), rows[20:], development=rows[:20], **settings)[1]
+
+
+@pytest.fixture(scope="session")
+def exported_encoder(kept_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, exported to ONNX in fp32; no test may change it."""
+    folder = Path(shutil.copytree(kept_encoder, tmp_path_factory.mktemp("exported") / "classifier"))
+    export_kept(folder, int8=False)
+    return folder
 
 
 @pytest.fixture

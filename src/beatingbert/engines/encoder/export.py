@@ -36,8 +36,13 @@ class Logits(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, **inputs: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Shape (questions, labels or choices)."""
+        inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
+        if token_type_ids is not None:
+            inputs["token_type_ids"] = token_type_ids
         logits: torch.Tensor = self.model(**inputs).logits
         return logits
 
@@ -94,7 +99,7 @@ def write_graph(model: nn.Module, inputs: dict[str, torch.Tensor], path: Path) -
                 Logits(model).eval(),
                 (),
                 kwargs=inputs,
-                dynamic_shapes={"inputs": dict.fromkeys(inputs, sizes)},
+                dynamic_shapes={name: dict(sizes) for name in inputs},
                 input_names=list(inputs),
                 output_names=["logits"],
                 opset_version=OPSET,
@@ -105,7 +110,7 @@ def write_graph(model: nn.Module, inputs: dict[str, torch.Tensor], path: Path) -
             program.save(str(path))
     except (torch.onnx.errors.OnnxExporterError, RuntimeError, ValueError) as error:
         kind = type(getattr(model, "model", model)).__name__
-        first = next(iter(str(error).strip().splitlines()), "no reason given")
+        first = next(iter(str(error.__cause__ or error).strip().splitlines()), "no reason given")
         raise NotAvailableError(
             f"torch cannot export this {kind} to ONNX ({first:.200}); use the classifier as it is"
         ) from error
