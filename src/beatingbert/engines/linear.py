@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from beatingbert.engines.logistic import check_measure, choose
+from beatingbert.engines.logistic import as_tensors, check_measure, choose
 from beatingbert.engines.protocol import EngineFacts, Workplace
 from beatingbert.errors import DataError, NotAvailableError, SettingsError, TooFewExamplesError
 from beatingbert.tasks.example import Example, Question
@@ -138,9 +138,7 @@ class LinearClassifier:
         words, model = self._pipeline
         text = {"labels": [str(label) for label in model.classes_], "features": words.get_feature_names_out().tolist()}
         (folder / VOCABULARY).write_text(json.dumps(text, ensure_ascii=False) + "\n", encoding="utf-8")
-        save_file(
-            {"idf": words.idf_, "coefficients": model.coef_, "intercept": model.intercept_}, str(folder / WEIGHTS)
-        )
+        save_file({"idf": words.idf_, **as_tensors(model)}, str(folder / WEIGHTS))
 
 
 def restore(folder: Path, settings: LinearSettings, workplace: Workplace, *, seed: int) -> LinearClassifier:

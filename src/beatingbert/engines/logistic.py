@@ -81,6 +81,17 @@ def choose(
     return best
 
 
+def as_tensors(model: Any) -> dict[str, Any]:
+    """A fitted regression's numbers as safetensors can hold them.
+
+    With three classes and more scikit-learn's coefficients lie column by column, and safetensors would write them down
+    as if they lay row by row: other numbers, without a word.
+    """
+    import numpy as np
+
+    return {"coefficients": np.ascontiguousarray(model.coef_), "intercept": np.ascontiguousarray(model.intercept_)}
+
+
 def measure(name: str, gold: Sequence[str], answers: Sequence[str]) -> float:
     """How good answers are, by one of `MEASURES`."""
     from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef

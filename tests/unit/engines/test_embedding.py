@@ -14,9 +14,13 @@ from transformers import AutoModel, AutoTokenizer
 
 from beatingbert.engines.embedding.engine import EmbeddingClassifier, EmbeddingEngine, restore
 from beatingbert.engines.embedding.settings import EmbeddingSettings
+from beatingbert.engines.linear import LinearEngine, LinearSettings
+from beatingbert.engines.linear import restore as restore_linear
 from beatingbert.engines.logistic import choose, measure
 from beatingbert.engines.protocol import Workplace
 from beatingbert.errors import NotAvailableError, SettingsError, TooFewExamplesError
+from beatingbert.tasks.catalog import find_task
+from beatingbert.tasks.example import Example
 from tiny_tasks import entailment, questions_of, sentiment
 
 TRAIN, DEVELOPMENT, UNSEEN = sentiment(60), sentiment(20, start=300), sentiment(30, start=600)
@@ -70,6 +74,30 @@ def test_what_is_kept_answers_the_same(
     fitted.keep(folder)
     again = restore(folder, settings, workplace("sst2"), seed=99)
     assert again.predict(questions_of(UNSEEN)) == fitted.predict(questions_of(UNSEEN))
+
+
+def test_with_three_classes_what_is_kept_answers_the_same(
+    settings: EmbeddingSettings, workplace: Callable[[str], Workplace], tmp_path: Path
+) -> None:
+    labels = ("negative", "positive", "mixed")
+    rows = [Example(one.question, labels[at % 3]) for at, one in enumerate(TRAIN)]
+    place = dataclasses.replace(workplace("sst2"), task=dataclasses.replace(find_task("sst2"), labels=labels))
+    for name, engine, back in (
+        ("embedding", EmbeddingEngine(settings, place), lambda to: restore(to, settings, place, seed=1)),
+        (
+            "linear",
+            LinearEngine(LinearSettings(), place),
+            lambda to: restore_linear(to, LinearSettings(), place, seed=1),
+        ),
+    ):
+        classifier = engine.fit(rows, development=[], seed=1)
+        folder = tmp_path / name
+        folder.mkdir()
+        classifier.keep(folder)
+        for one, other in zip(
+            classifier.predict(questions_of(UNSEEN)), back(folder).predict(questions_of(UNSEEN)), strict=True
+        ):
+            assert one.probabilities == pytest.approx(other.probabilities, abs=1e-5)
 
 
 def test_a_pair_is_read_as_two_vectors_their_difference_and_their_product(

@@ -16,7 +16,7 @@ from beatingbert.checkpoints.kept import keep_checkpoint, kept_checkpoint
 from beatingbert.checkpoints.reference import Checkpoint, resolve
 from beatingbert.engines.embedding.reader import Reader, join, load, texts_of
 from beatingbert.engines.embedding.settings import EmbeddingSettings
-from beatingbert.engines.logistic import choose
+from beatingbert.engines.logistic import as_tensors, choose
 from beatingbert.engines.protocol import EngineFacts, Workplace
 from beatingbert.errors import NotAvailableError, TooFewExamplesError
 from beatingbert.tasks.example import Example, Question
@@ -104,7 +104,7 @@ class EmbeddingClassifier:
         keep_checkpoint(folder, self.facts.checkpoint)
         labels = [str(label) for label in self.model.classes_]
         (folder / LABELS).write_text(json.dumps(labels, ensure_ascii=False) + "\n", encoding="utf-8")
-        save_file({"coefficients": self.model.coef_, "intercept": self.model.intercept_}, str(folder / HEAD))
+        save_file(as_tensors(self.model), str(folder / HEAD))
 
     def predict(self, questions: Sequence[Question]) -> list[Prediction]:
         """The most probable label for each question; every text is read anew."""
