@@ -27,6 +27,7 @@ from beatingbert.tasks.prediction import Prediction
 from beatingbert.tasks.spec import Task
 
 QUESTIONS, ANSWERS = "apart_questions.json", "apart_answers.json"
+COMPARED = 16  # questions that are answered here as well
 LATEST = 400  # characters of what a process that failed has said
 
 
@@ -34,7 +35,7 @@ def answer_apart(built: Built, task: Task, questions: Mapping[str, Sequence[Ques
     """The answers of a fitted candidate, with what they took.
 
     Raises:
-        BeatingBertError: the process failed; the message has its last words.
+        BeatingBertError: the process failed, and the message has its last words; or its answers are others.
     """
     place = built.folder / FOLDER
     shutil.rmtree(place, ignore_errors=True)
@@ -56,7 +57,23 @@ def answer_apart(built: Built, task: Task, questions: Mapping[str, Sequence[Ques
         for name in (QUESTIONS, ANSWERS):
             (built.folder / name).unlink(missing_ok=True)
     predictions = {split: [Prediction(**one) for one in rows] for split, rows in told.pop("predictions").items()}
+    _require_same(built, questions, predictions)
     return Answered(questions=questions, predictions=predictions, **told)
+
+
+def _require_same(
+    built: Built, questions: Mapping[str, Sequence[Question]], predictions: Mapping[str, Sequence[Prediction]]
+) -> None:
+    """See that what was kept and brought back answers a few questions as the original does.
+
+    Raises:
+        BeatingBertError: it does not; one may differ, since batches of another size round otherwise.
+    """
+    split = next(iter(questions))
+    here = built.fitted.classifier.predict(questions[split][:COMPARED])
+    differing = sum(one.label != other.label for one, other in zip(here, predictions[split], strict=False))
+    if differing > 1:
+        raise BeatingBertError(f"brought back it answers {differing} of {len(here)} questions otherwise")
 
 
 def main(folder: Path) -> None:

@@ -188,6 +188,22 @@ def test_in_a_process_of_their_own_finalists_answer_the_same(tmp_path: Path, tin
     assert not list((tmp_path / "apart").glob("**/apart_*"))
 
 
+def test_a_classifier_that_comes_back_changed_answers_here_instead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def spoil(classifier: LinearClassifier, folder: Path) -> None:
+        keep(classifier, folder)
+        text = json.loads((folder / "vocabulary.json").read_text(encoding="utf-8"))
+        text["labels"].reverse()
+        (folder / "vocabulary.json").write_text(json.dumps(text), encoding="utf-8")
+
+    keep = LinearClassifier.keep
+    monkeypatch.setattr(LinearClassifier, "keep", spoil)
+    decision = make(tmp_path / "out", [Candidate(name="TF-IDF", engine="linear")], apart=True).decide()
+    assert decision.finalists[0].record.notes["memory_shared_with_other_candidates"] is True
+    assert decision.finalists[0].test("accuracy").value > 0.9
+
+
 def test_without_rows_to_choose_on_nothing_is_decided(tmp_path: Path) -> None:
     given = Splits(train=sentiment(20), development=[], evaluation={"test": sentiment(9)}, provenance=PROVENANCE)
     with pytest.raises(TooFewExamplesError, match="rows to choose on"):
