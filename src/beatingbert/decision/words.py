@@ -167,6 +167,7 @@ def _finalists(decision: Grounds) -> Section:
             *(["recommended"] if one is decision.choice.recommended else []),
             *(["runner-up"] if one is decision.choice.runner_up else []),
             *(["on the front"] if any(one is other for other in decision.front) else []),
+            *_trained_on_less(one, decision.rows["train"]),
             *one.broken,
         ]
         rows.append(
@@ -195,6 +196,12 @@ def _finalists(decision: Grounds) -> Section:
         rows=tuple(rows),
         left=2,
     )
+
+
+def _trained_on_less(one: Finalist, rows: int) -> list[str]:
+    """A remark where there was no time for all rows."""
+    used = one.record.data.get("train_rows")
+    return [f"trained on {used:,} of {rows:,} rows"] if one.candidate.learns and used and used < rows else []
 
 
 def _left(decision: Grounds) -> Section:
