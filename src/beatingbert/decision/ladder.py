@@ -31,6 +31,7 @@ BASELINE_SHARE = 0.1  # of the time left, for a trial of a baseline below the to
 CHEAP_SHARE = 0.05  # of the time left: whoever takes less goes first
 PROBED_ROWS = 48  # and answers: of a trial whose only use is to tell how long larger ones take
 PROBED_ANSWERS = 24
+PROBING_SHARE = 0.12  # of the time, for all such trials together
 FEWEST_ASKED = 50
 HOPELESS = 0.15  # behind the best, on `FEWEST_ASKED` rows or more: three standard errors of an accuracy on 100
 MOST_ASKED_EARLY = 200  # development rows that a prompted model answers before it has earned more
@@ -145,6 +146,7 @@ class Ladder:
         self._early = EARLY_SHARE * (budget.left - reserve(candidates))
         self._loaded: set[str] = set()
         self._on_top: list[Candidate] = []
+        self._probing = 0.0  # seconds
         self._stranded: list[Candidate] = []  # on their way, when the time for the next rung was gone
         self.climb = Climb(sizes=sizes)
 
@@ -243,9 +245,12 @@ class Ladder:
             return False
         rows, epochs = min(PROBED_ROWS, self.climb.sizes[-1]), None if candidate.epochs is None else 1
         expected = self._costs.expect(candidate, self._effort(candidate, rows, epochs, PROBED_ANSWERS)).total
-        if expected > max(room, 0.1 * self._budget.left):
+        if expected > max(room, 0.1 * self._budget.left) or self._probing > PROBING_SHARE * self._budget.seconds:
             return False
-        return self._make(candidate, rows, epochs, PROBED_ANSWERS, self._budget.left, True) is not None
+        begun = self._budget.spent
+        made = self._make(candidate, rows, epochs, PROBED_ANSWERS, max(room, 0.1 * self._budget.left), True)
+        self._probing += self._budget.spent - begun
+        return made is not None
 
     def _make(
         self, candidate: Candidate, rows: int, epochs: int | None, asked: int, room: float, top: bool
