@@ -17,13 +17,43 @@ PACKAGE = ROOT / "src" / "beatingbert"
 
 BELOW_ALL = {"errors", "progress"}
 MAY_IMPORT = {
-    "beatingbert": {"experiments", "runs"},
-    "cli": {"experiments", "execution", "report", "runs", "engines", "prompts", "checkpoints", "tasks", *BELOW_ALL},
-    "experiments": {
-        *("report", "engines", "scoring", "runs", "execution", "prompts", "checkpoints", "tasks", "statistics"),
+    "beatingbert": {"classifiers", "decision", "experiments", "runs"},
+    "cli": {
+        "classifiers",
+        "decision",
+        "tables",
+        "experiments",
+        "execution",
+        "report",
+        "runs",
+        "engines",
+        "prompts",
+        "checkpoints",
+        "tasks",
         *BELOW_ALL,
     },
+    "experiments": {
+        *(
+            "classifiers",
+            "report",
+            "engines",
+            "scoring",
+            "runs",
+            "execution",
+            "prompts",
+            "checkpoints",
+            "tasks",
+            "statistics",
+        ),
+        *BELOW_ALL,
+    },
+    "decision": {
+        *("classifiers", "experiments", "tables", "report", "engines", "scoring", "runs", "prompts", "checkpoints"),
+        *("tasks", "statistics", *BELOW_ALL),
+    },
     "report": {"runs", "statistics", "tasks", *BELOW_ALL},
+    "tables": {"prompts", "tasks", *BELOW_ALL},
+    "classifiers": {"engines", "runs", "tasks", *BELOW_ALL},
     "engines": {"checkpoints", "prompts", "tasks", "wheels", *BELOW_ALL},
     "execution": set(BELOW_ALL),
     "checkpoints": {"tasks", "wheels", *BELOW_ALL},
@@ -37,6 +67,9 @@ MAY_IMPORT = {
     "progress": set(),
 }
 DOORS = {
+    "charset_normalizer": ("tables/encoding.py",),
+    "cleanlab": ("decision/second_look.py",),
+    "clevercsv": ("tables/dialect.py",),
     "datasets": ("tasks/",),
     "torch": ("engines/", "checkpoints/"),
     "transformers": ("engines/", "checkpoints/"),
@@ -57,12 +90,16 @@ DOORS = {
     "openai": ("engines/served/",),
     "ollama": ("engines/served/",),
     "httpx": ("engines/served/",),
+    "fastapi": ("classifiers/server.py",),
+    "uvicorn": ("classifiers/server.py",),
+    "onnx": (),
+    "onnxruntime": ("engines/encoder/",),
     "pandas": (),
     "rich": ("cli/",),
     "tyro": ("cli/", "experiments/config.py"),
 }
-ENGINE_FOLDERS = ("encoder", "llm", "lora", "optimized", "served")
-ANSWERS_THROUGH = {"lora": {"llm"}, "optimized": {"llm", "served"}}
+ENGINE_FOLDERS = ("embedding", "encoder", "llm", "lora", "optimized", "served")
+ANSWERS_THROUGH = {"embedding": {"encoder"}, "lora": {"llm"}, "optimized": {"llm", "served"}}
 
 
 def module_name(path: Path) -> str:
@@ -160,6 +197,7 @@ def test_every_module_says_what_it_is_for() -> None:
 def test_the_public_face_and_the_command_load_nothing_heavy() -> None:
     heavy = "torch transformers numpy pandas sklearn scipy datasets pyarrow huggingface_hub peft accelerate gguf"
     heavy += " matplotlib openai ollama httpx dspy gepa optuna litellm"
+    heavy += " fastapi uvicorn pydantic onnxruntime filelock clevercsv charset_normalizer"
     look = f"""
 import sys
 import beatingbert, beatingbert.cli.main
@@ -173,8 +211,8 @@ def test_the_public_names_are_all_there() -> None:
     import beatingbert
 
     assert sorted(beatingbert.__all__) == [
-        *("BERTConfig", "GemmaConfig", "LLMConfig", "LinearConfig", "MajorityConfig"),
-        *("RunConfig", "RunRecord", "__version__", "run"),
+        *("BERTConfig", "Decision", "GemmaConfig", "KeptClassifier", "LLMConfig", "LinearConfig", "MajorityConfig"),
+        *("RunConfig", "RunRecord", "__version__", "decide", "load_classifier", "run"),
     ]
     for name in beatingbert.__all__:
         assert hasattr(beatingbert, name)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from beatingbert.engines.catalog import ENGINES, build_engine
+from beatingbert.engines.catalog import ENGINES, build_engine, restore_classifier
 from beatingbert.engines.protocol import Classifier, EngineFacts, Workplace
 from beatingbert.tasks.catalog import find_task
 from beatingbert.tasks.example import Example
@@ -37,6 +37,7 @@ class Way(NamedTuple):
 WAYS = {
     "majority": Way("majority"),
     "linear": Way("linear"),
+    "embedding": Way("embedding", {}, "tiny_minilm"),
     "encoder": Way("encoder", {"epochs": 1, "learning_rate": 1e-3}, "tiny_bert"),
     "encoder without token types": Way("encoder", {"epochs": 1, "learning_rate": 1e-3}, "tiny_distilbert"),
     "encoder from a decoder": Way("encoder", {"epochs": 1, "learning_rate": 1e-3}, "tiny_llama"),
@@ -72,7 +73,7 @@ WAYS = {
     "llm sampling": Way("llm", {"answer_by": "generation", "temperature": 1.0, "shots": 2}, "tiny_qwen"),
 }
 CHOICE = [name for name in TASKS if find_task(name).shape is Shape.CHOICE]
-NO_CHOICE = ("linear", "encoder without token types", "encoder from a decoder")
+NO_CHOICE = ("linear", "embedding", "encoder without token types", "encoder from a decoder")
 NO_CHOICE += ("llm contextual calibration", "llm batch calibration")
 CANNOT = {
     *((way, task) for way in NO_CHOICE for task in CHOICE),
@@ -85,6 +86,7 @@ class Fitted(NamedTuple):
     """A classifier with the rows it has learnt from and those it is asked about."""
 
     way: Way
+    settings: Mapping[str, Any]
     classifier: Classifier
     workplace: Workplace
     unseen: list[Example]
@@ -113,7 +115,7 @@ def fitted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     rows = TASKS[task](TRAIN_ROWS + QUESTIONS)
     train, unseen = rows[:TRAIN_ROWS], rows[TRAIN_ROWS:]
     classifier = build_engine(way.engine, settings, place).fit(train[4:], development=train[:4], seed=99)
-    return Fitted(way, classifier, place, unseen)
+    return Fitted(way, settings, classifier, place, unseen)
 
 
 def test_every_engine_of_the_catalogue_is_under_contract() -> None:
@@ -182,6 +184,19 @@ def test_the_facts_are_filled(fitted: Fitted) -> None:
         assert facts.parameters > 0
         assert facts.disk_bytes > 0
         assert len(facts.checkpoint["sha256"]) == 64
+
+
+def test_what_was_kept_answers_the_same_elsewhere(
+    fitted: Fitted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    fitted.classifier.keep(folder)
+    monkeypatch.chdir(tmp_path)
+    place = Workplace(task=fitted.workplace.task, folder=folder)
+    again = restore_classifier(fitted.way.engine, folder, fitted.settings, place, seed=99)
+    asked = questions_of(fitted.unseen)
+    assert again.predict(asked) == fitted.classifier.predict(asked)
 
 
 def test_multiple_choice_is_among_the_shapes_under_contract() -> None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -50,6 +52,30 @@ def require_checkpoint(folder: Path, reference: str) -> tuple[Path, ...]:
                 "download?). Copy or download it again"
             )
     return files
+
+
+def copy_checkpoint(source: Path, target: Path, *, link: bool) -> None:
+    """Copy a folder's `MODEL_FILES`, and nothing else that may lie there.
+
+    Args:
+        source: the checkpoint's folder.
+        target: to be made.
+        link: give the files a second name instead where the file system can do that; for files that nobody writes to
+            any more.
+    """
+    target.mkdir(parents=True)
+    for file in sorted({file for pattern in MODEL_FILES for file in source.glob(pattern)}):
+        if not (link and _is_linked(file, target / file.name)):
+            shutil.copyfile(file, target / file.name)
+
+
+def _is_linked(file: Path, second_name: Path) -> bool:
+    """Give the file a second name; False where the file system cannot."""
+    try:
+        os.link(file, second_name)
+    except OSError:
+        return False
+    return True
 
 
 def missing_parts(folder: Path) -> list[str]:

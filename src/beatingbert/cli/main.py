@@ -11,9 +11,12 @@ from typing import Annotated, Any
 import tyro
 from rich.markup import escape
 
+from beatingbert.cli.at_work import Export, Predict, Serve
 from beatingbert.cli.console import err, quiet_libraries
+from beatingbert.cli.decide import Decide
 from beatingbert.cli.demo import Demo
 from beatingbert.cli.diff import Diff
+from beatingbert.cli.inspect import Inspect
 from beatingbert.cli.report import Report
 from beatingbert.cli.run import run_and_tell
 from beatingbert.cli.show import Show
@@ -42,7 +45,7 @@ ABOUT_SUITES = "A grid of runs as a file: what it would cost, doing it, going on
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """`beatingbert demo|run|suite|show|diff|report`; returns the exit status."""
+    """`beatingbert demo|run|suite|inspect|show|diff|report|decide|predict|export|serve`; returns the exit status."""
 
     def command(arguments: Sequence[str]) -> int:
         if arguments[:1] == ["run"]:
@@ -54,9 +57,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             Annotated[Demo, Choice("demo")]
             | Annotated[RunConfig, Choice("run", description="Do one run: encoder, llm, linear or majority.")]
             | Annotated[SuiteCommand, Choice("suite", description="Plan, run and report a grid of runs from a file.")]
+            | Annotated[Inspect, Choice("inspect")]
             | Annotated[Show, Choice("show")]
             | Annotated[Diff, Choice("diff")]
-            | Annotated[Report, Choice("report")],
+            | Annotated[Report, Choice("report")]
+            | Annotated[Decide, Choice("decide")]
+            | Annotated[Predict, Choice("predict")]
+            | Annotated[Export, Choice("export")]
+            | Annotated[Serve, Choice("serve")],
             arguments,
             prog="beatingbert",
             about=ABOUT,

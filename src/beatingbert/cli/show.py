@@ -89,7 +89,7 @@ def _tasks() -> Table:
 def _task(name: str) -> Table:
     task = find_task(name)
     table = _table("", "")
-    hub = f"{task.hub.dataset}{f' ({task.hub.config})' if task.hub.config else ''}"
+    hub = f"{task.hub.dataset}{f' ({task.hub.config})' if task.hub.config else ''}" if task.hub else "none"
     wheel = f"{task.wheel.package} {task.wheel.version}" if task.wheel else "none"
     for label, value in (
         ("task", f"{task.name}: {task.title}"),

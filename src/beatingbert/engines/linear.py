@@ -5,22 +5,26 @@ A second of training on one core; a large model that does not beat it has not ea
 
 from __future__ import annotations
 
+import json
 import pickle
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from beatingbert.engines.logistic import as_tensors, check_measure, choose
 from beatingbert.engines.protocol import EngineFacts, Workplace
-from beatingbert.errors import NotAvailableError, SettingsError, TooFewExamplesError
+from beatingbert.errors import DataError, NotAvailableError, SettingsError, TooFewExamplesError
 from beatingbert.tasks.example import Example, Question
 from beatingbert.tasks.prediction import Prediction
 from beatingbert.tasks.spec import Shape
 
 if TYPE_CHECKING:
-    from sklearn.pipeline import Pipeline
+    from sklearn.feature_extraction.text import TfidfVectorizer
 
 VERSION = 1
+VOCABULARY, WEIGHTS = "vocabulary.json", "weights.safetensors"
 STRENGTHS = (0.3, 1.0, 3.0, 10.0)  # inverse regularisation; the best on the development part is kept
 
 
@@ -31,12 +35,16 @@ class LinearSettings:
     Attributes:
         max_ngram: longest word sequence counted as a feature.
         min_count: in how many train rows a feature must occur.
+        choose_by: what the strength is chosen by on the development part: "accuracy", "macro_f1" or "mcc"; but for
+            accuracy, classes that all weigh the same are tried too.
     """
 
     max_ngram: int = 2
     min_count: int = 1
+    choose_by: str = "accuracy"
 
     def __post_init__(self) -> None:
+        check_measure(self.choose_by)
         if self.max_ngram < 1 or self.min_count < 1:
             raise SettingsError(
                 f"max_ngram and min_count must be at least 1, got {self.max_ngram} and {self.min_count}"
@@ -60,37 +68,47 @@ class LinearEngine:
         labels = sorted({example.label for example in train})
         if len(labels) < 2:
             raise TooFewExamplesError(f"the linear baseline needs two labels in train, found {labels}")
+        from sklearn.pipeline import make_pipeline
+
         started = time.perf_counter()
-        texts, gold = [join(one.question) for one in train], [one.label for one in train]
-        strengths = STRENGTHS if development else (1.0,)
-        candidates = [self._pipeline(strength, seed).fit(texts, gold) for strength in strengths]
-        scores = [1.0]
-        if development:
-            held_out, held_gold = [join(one.question) for one in development], [one.label for one in development]
-            scores = [float(candidate.score(held_out, held_gold)) for candidate in candidates]
-        best = scores.index(max(scores))
-        weights = candidates[best][-1].coef_
+        words = new_words(self._settings)
+        features = words.fit_transform([join(one.question) for one in train])
+        chosen = choose(
+            features,
+            [one.label for one in train],
+            words.transform([join(one.question) for one in development]) if development else None,
+            [one.label for one in development],
+            strengths=STRENGTHS,
+            choose_by=self._settings.choose_by,
+            seed=seed,
+        )
+        pipeline = make_pipeline(words, chosen.model)
+        weights = chosen.model.coef_
         facts = EngineFacts(
             train_seconds=time.perf_counter() - started,
             parameters=int(weights.size),
-            disk_bytes=len(pickle.dumps(candidates[best])),  # only measured: nothing is ever unpickled
+            disk_bytes=len(pickle.dumps(pipeline)),  # only measured: nothing is ever unpickled
             precision="fp64",
-            notes={"inverse_regularisation": strengths[best], "features": int(weights.shape[1])},
+            notes={
+                "inverse_regularisation": chosen.strength,
+                "features": int(weights.shape[1]),
+                **({"classes_weigh_the_same": True} if chosen.balanced else {}),
+            },
         )
-        return LinearClassifier(candidates[best], facts)
+        return LinearClassifier(pipeline, facts)
 
-    def _pipeline(self, strength: float, seed: int) -> Pipeline:
-        from sklearn.feature_extraction.text import TfidfVectorizer
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.pipeline import make_pipeline
 
-        words = TfidfVectorizer(
-            ngram_range=(1, self._settings.max_ngram),
-            min_df=self._settings.min_count,
-            sublinear_tf=True,
-            token_pattern=r"(?u)\b\w+\b|[!?]",  # one-letter words and marks of emotion count too
-        )
-        return make_pipeline(words, LogisticRegression(C=strength, max_iter=1000, random_state=seed))
+def new_words(settings: LinearSettings, vocabulary: Sequence[str] | None = None) -> TfidfVectorizer:
+    """The features, not fitted yet; `vocabulary` are the features in order, None finds them in train."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TfidfVectorizer(
+        ngram_range=(1, settings.max_ngram),
+        min_df=settings.min_count,
+        sublinear_tf=True,
+        token_pattern=r"(?u)\b\w+\b|[!?]",  # one-letter words and marks of emotion count too
+        vocabulary=vocabulary,
+    )
 
 
 class LinearClassifier:
@@ -112,6 +130,43 @@ class LinearClassifier:
             label = max(probabilities, key=probabilities.__getitem__)
             predictions.append(Prediction(question_id=question.id, label=label, probabilities=probabilities))
         return predictions
+
+    def keep(self, folder: Path) -> None:
+        """The features in order and the labels as JSON; their weights as safetensors, in the format of the fit."""
+        from safetensors.numpy import save_file
+
+        words, model = self._pipeline
+        text = {"labels": [str(label) for label in model.classes_], "features": words.get_feature_names_out().tolist()}
+        (folder / VOCABULARY).write_text(json.dumps(text, ensure_ascii=False) + "\n", encoding="utf-8")
+        save_file({"idf": words.idf_, **as_tensors(model)}, str(folder / WEIGHTS))
+
+
+def restore(folder: Path, settings: LinearSettings, workplace: Workplace, *, seed: int) -> LinearClassifier:
+    """The classifier that was kept in the folder: the same pipeline, so the same probabilities to the last bit."""
+    import numpy as np
+    from safetensors.numpy import load_file
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    started = time.perf_counter()
+    text = json.loads((folder / VOCABULARY).read_text(encoding="utf-8"))
+    weights = load_file(str(folder / WEIGHTS))
+    words, model = new_words(settings, text["features"]), LogisticRegression()
+    try:
+        words.idf_ = weights["idf"]
+    except ValueError as error:
+        raise DataError(f"{WEIGHTS} and {VOCABULARY} do not belong together: {error}") from error
+    model.classes_ = np.array(text["labels"])
+    model.coef_, model.intercept_ = weights["coefficients"], weights["intercept"]
+    model.n_features_in_ = weights["coefficients"].shape[1]
+    facts = EngineFacts(
+        load_seconds=time.perf_counter() - started,
+        parameters=int(weights["coefficients"].size),
+        disk_bytes=sum((folder / name).stat().st_size for name in (VOCABULARY, WEIGHTS)),
+        precision="fp64",
+        notes={"features": len(text["features"])},
+    )
+    return LinearClassifier(make_pipeline(words, model), facts)
 
 
 def join(question: Question) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from beatingbert.engines.protocol import EngineFacts, Workplace
 from beatingbert.errors import TooFewExamplesError
@@ -13,6 +15,7 @@ from beatingbert.tasks.prediction import Prediction
 from beatingbert.tasks.spec import Task
 
 VERSION = 1
+COUNTS = "counts.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +51,20 @@ class MajorityClassifier:
         """The same answer for each question."""
         return [self._answer(question) for question in questions]
 
+    def keep(self, folder: Path) -> None:
+        """How often train shows each label."""
+        (folder / COUNTS).write_text(json.dumps(dict(self._counts), indent=2) + "\n", encoding="utf-8")
+
     def _answer(self, question: Question) -> Prediction:
         labels = self._task.labels_of(question)
         total = sum(self._counts.get(label, 0) for label in labels)
         shares = {label: self._counts.get(label, 0) / total if total else 1 / len(labels) for label in labels}
         return Prediction(question_id=question.id, label=most_frequent(self._counts, labels), probabilities=shares)
+
+
+def restore(folder: Path, settings: MajoritySettings, workplace: Workplace, *, seed: int) -> MajorityClassifier:
+    """The classifier that was kept in the folder."""
+    return MajorityClassifier(workplace.task, json.loads((folder / COUNTS).read_text(encoding="utf-8")))
 
 
 def most_frequent(counts: Mapping[str, int], labels: Sequence[str]) -> str:

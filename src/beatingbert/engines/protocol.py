@@ -20,17 +20,23 @@ from beatingbert.tasks.spec import Task
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upkeep:
-    """How a long training is kept and watched. Nothing here changes what is learnt, so it is no part of the cell.
+    """How a long training is kept and watched; no part of the cell.
+
+    Nothing here changes what is learnt,
+    but for a deadline that is missed, and then the record says so.
 
     Attributes:
         resume: go on from what an earlier, interrupted run has left in the folder.
         checkpoint_steps: optimiser steps between checkpoints within an epoch; None keeps one at the end of each.
         report_to: who is told how the training goes: "none", "tensorboard", "wandb" or "mlflow".
+        deadline: moment of `time.monotonic` after which a training takes no further step, and answers with what it has
+            learnt till then, which the record says. None for a training that takes what it takes.
     """
 
     resume: bool = False
     checkpoint_steps: int | None = None
     report_to: str = "none"
+    deadline: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +152,13 @@ class Classifier(Protocol):
 
     def predict(self, questions: Sequence[Question]) -> list[Prediction]:
         """One prediction per question, in the order given."""
+
+    def keep(self, folder: Path) -> None:
+        """Write what the engine's `restore` needs besides task, settings and seed, as data and never as code.
+
+        Args:
+            folder: empty, and the classifier's alone.
+        """
 
 
 @runtime_checkable

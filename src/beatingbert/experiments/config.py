@@ -107,6 +107,8 @@ class RunConfig(ABC):
         seed: Of every draw but that of the evaluated rows: train rows, demonstrations, fresh weights, order of
             training.
         select_on: What the best epoch is chosen on. 'validation' is common but optimistic, and the record says so.
+        keep_classifier: Leave the classifier in RUN/classifier, for 'beatingbert predict', 'export' and 'serve'. It
+            holds the development rows too.
     """
 
     task: str
@@ -117,6 +119,7 @@ class RunConfig(ABC):
     run_name: str | None = None
     seed: int = 99
     select_on: SelectOn = "development"
+    keep_classifier: bool = False
 
     trains_in_company: ClassVar[bool] = False  # whether several processes may train one model together
 

@@ -59,6 +59,7 @@ def run(config: RunConfig, *, progress: Progress = silent, kept: Kept | None = N
             upkeep=config.upkeep,
             kept=kept,
             access=config.access,
+            keep=config.keep_classifier,
         )
 
 

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
-from beatingbert.errors import TooFewExamplesError
+from beatingbert.errors import DataError, TooFewExamplesError
 from beatingbert.tasks.example import Example, Question
 from beatingbert.tasks.spec import Task
 from beatingbert.tasks.subsample import text_key
 
+BYTES_PER_TOKEN = 3.2  # of ordinary text; byte-level vocabularies take about 4
+MARKUP_TOKENS = 16  # that a demonstration has besides its texts and its label
+MOST_SHOTS = 16
 SPARES_PER_LABEL = 3  # stand-ins for a demonstration that turns out to be the question itself
 
 
@@ -45,6 +49,39 @@ class Demonstrations:
             else:
                 chosen.append(example)
         return tuple(chosen)
+
+    def to_json(self) -> dict[str, Any]:
+        """Texts, choices and labels as plain JSON."""
+        return {name: [_plain(one) for one in examples] for name, examples in self._parts().items()}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """What `to_json` wrote.
+
+        Raises:
+            DataError: it is something else.
+        """
+        try:
+            return cls(*(tuple(_example(one) for one in data[name]) for name in ("shown", "spares")))
+        except (KeyError, TypeError) as error:
+            raise DataError(f"demonstrations cannot be read ({type(error).__name__}: {error})") from error
+
+    def _parts(self) -> dict[str, tuple[Example, ...]]:
+        return {"shown": self.shown, "spares": self.spares}
+
+
+def _plain(example: Example) -> dict[str, Any]:
+    question = example.question
+    return {
+        "id": question.id,
+        "texts": dict(question.texts),
+        "choices": list(question.choices),
+        "label": example.label,
+    }
+
+
+def _example(data: Mapping[str, Any]) -> Example:
+    return Example(Question(data["id"], dict(data["texts"]), tuple(data["choices"])), data["label"])
 
 
 def draw_demonstrations(task: Task, train: Sequence[Example], count: int, *, seed: int) -> Demonstrations:
@@ -84,3 +121,29 @@ def draw_demonstrations(task: Task, train: Sequence[Example], count: int, *, see
         spares += having[wanted[label] : wanted[label] + SPARES_PER_LABEL]
     rng.shuffle(shown)
     return Demonstrations(tuple(shown), tuple(spares))
+
+
+def shots_that_fit(task: Task, train: Sequence[Example], *, tokens: int, most: int = MOST_SHOTS) -> int:
+    """How many demonstrations fit into so many tokens, as many of each label; fewer than labels where not all fit.
+
+    Tokens are reckoned from the bytes of the texts, a little too many rather than too few, so that no question is cut
+    for the sake of a demonstration.
+
+    Args:
+        task: with labels.
+        train: to draw from; no label is shown more often than it has rows.
+        tokens: that the demonstrations may take together.
+        most: demonstrations in all, but for one of each label.
+    """
+    if not train:
+        return 0
+    sizes = sorted(sum(len(text.encode()) for text in one.question.texts.values()) for one in train)
+    label = max(len(one.encode()) for one in task.labels)
+    each = (sizes[len(sizes) * 3 // 4] + label) / BYTES_PER_TOKEN + MARKUP_TOKENS
+    counts = Counter(one.label for one in train)
+    fit = int(tokens / each)
+    labels = len(task.labels)
+    per_label = min(fit // labels, max(1, most // labels), min(counts.get(one, 0) for one in task.labels))
+    if per_label:
+        return per_label * labels
+    return min(fit, labels - 1) if all(counts.get(one, 0) for one in task.labels) else 0

@@ -108,7 +108,7 @@ class Template:
 
 
 def load_template(task: Task, prompt_dir: Path | None = None) -> Template:
-    """Read the task's prompt file: the one in `prompt_dir` if it has one, else the one that is shipped.
+    """Read the task's prompt file: the one in `prompt_dir` if it has one, else the task's own, else the one shipped.
 
     Raises:
         PromptError: the folder does not exist, or the file lacks a section, names an unknown field or label,
@@ -121,7 +121,8 @@ def load_template(task: Task, prompt_dir: Path | None = None) -> Template:
         own = prompt_dir / file_name
         if own.is_file():
             return parse_template(own.read_text(encoding="utf-8"), task, source=str(own))
-    return parse_template(shipped_text(task.prompt), task, source=file_name)
+    text = shipped_text(task.prompt) if task.prompt_text is None else task.prompt_text
+    return parse_template(text, task, source=file_name)
 
 
 def shipped_text(name: str) -> str:
@@ -193,7 +194,7 @@ def _check_filled(text: str, task: Task, source: str) -> None:
 def _read_words(section: str, labels: tuple[str, ...], source: str) -> dict[str, str]:
     words: dict[str, str] = {}
     for line in filter(None, map(str.strip, section.splitlines())):
-        label, colon, value = (part.strip() for part in line.partition(":"))
+        label, colon, value = _label_and_words(line, labels)
         if not colon or not value or label in words:
             raise PromptError(f"{source}: [labels] needs one line 'label: words' per label, found {line!r}")
         words[label] = value
@@ -203,3 +204,12 @@ def _read_words(section: str, labels: tuple[str, ...], source: str) -> dict[str,
     if len({value.casefold() for value in words.values()}) < len(words):
         raise PromptError(f"{source}: two labels have the same words, so an answer could not be told apart: {words}")
     return {label: words[label] for label in labels}
+
+
+def _label_and_words(line: str, labels: tuple[str, ...]) -> tuple[str, str, str]:
+    """A line at its colon; a label that holds a colon itself (`DESC:manner`) is known by its whole name."""
+    for label in sorted(labels, key=len, reverse=True):
+        if line.startswith(f"{label}:") or line.startswith(f"{label} :"):
+            return label, ":", line.removeprefix(label).lstrip().removeprefix(":").strip()
+    label, colon, words = (part.strip() for part in line.partition(":"))
+    return label, colon, words

@@ -38,7 +38,7 @@ class Kind(StrEnum):
 
 
 KIND_WORDS = {
-    Kind.ENCODER: "encoder, fine-tuned",
+    Kind.ENCODER: "encoder",
     Kind.PROMPTED: "LLM, prompted",
     Kind.ADAPTED: "LLM, adapted",
     Kind.BASELINE: "baseline",
@@ -49,6 +49,7 @@ KINDS = {
     "optimized": Kind.PROMPTED,
     "served": Kind.PROMPTED,
     "encoder": Kind.ENCODER,
+    "embedding": Kind.ENCODER,
     "linear": Kind.BASELINE,
     "majority": Kind.BASELINE,
 }
@@ -144,7 +145,7 @@ def describe(record: RunRecord) -> str:
             "written" if settings.get("answer_by") == "generation" else "",
         ]
         return ", ".join(filter(None, how))
-    trained = "fine-tuned" if record.cell.engine == "encoder" else "trained"
+    trained = {"encoder": "fine-tuned", "embedding": "frozen, head trained"}.get(record.cell.engine, "trained")
     return f"{trained} on {rows:,}" if rows else trained
 
 

@@ -27,6 +27,7 @@ EVIDENCE = ("predictions.parquet", "history.json", "prompts/template.txt", "prom
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 RESULTS = "results.json"
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 class RunFolder:
@@ -255,6 +256,12 @@ def write_json(path: Path, data: Any) -> None:
         beside.write_text(_as_text(data), encoding="utf-8")
 
 
+def write_text(path: Path, text: str) -> None:
+    """The same for a text; what is no character (half of a surrogate pair) becomes a mark."""
+    with _whole(path) as beside:
+        beside.write_text(text, encoding="utf-8", errors="replace")
+
+
 def _as_text(data: Any) -> str:
     return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -278,9 +285,13 @@ def write_csv(path: Path, rows: Sequence[Sequence[Any]]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         for row in rows:
-            writer.writerow(
-                [f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell for cell in row]
-            )
+            writer.writerow([disarmed(cell) for cell in row])
+
+
+def disarmed(cell: Any) -> Any:
+    """The cell, with an apostrophe before it where a spreadsheet would run it as a formula; "-1.5" is a number."""
+    runs = isinstance(cell, str) and cell.startswith(FORMULA_STARTS) and not NUMBER.fullmatch(cell)
+    return f"'{cell}" if runs else cell
 
 
 def write_predictions(

@@ -32,8 +32,10 @@ class HubSource:
     kind = "hub"
 
     def __init__(self, task: Task) -> None:
-        """Store the task; nothing is asked of the hub yet."""
-        self._task = task
+        """Store the task; nothing is asked of the hub yet. A task that it does not have raises DataError."""
+        if task.hub is None:
+            raise DataError(f"task {task.name!r} is a table of your own; the hub does not have it")
+        self._task, self._hub = task, task.hub
         self._commit: str | None = None
 
     def revision(self) -> str:
@@ -42,11 +44,11 @@ class HubSource:
         It reads nothing by itself beyond the cache: before the first `read` of an unpinned data set that is not cached
         it is "unknown".
         """
-        return self._task.hub.revision or self._commit or _commit_of(self._cached()) or "unknown"
+        return self._hub.revision or self._commit or _commit_of(self._cached()) or "unknown"
 
     def has(self, split: str) -> bool:
         """Whether the hub is declared to have it."""
-        return split in self._task.hub.splits
+        return split in self._hub.splits
 
     def count(self, split: str) -> int | None:
         """Not told without asking the hub."""
@@ -59,7 +61,7 @@ class HubSource:
             DataError: the hub has no such split, or rows are not as declared.
             UnreachableError: neither cache nor hub has the data; the message tells three ways to go on.
         """
-        hub = self._task.hub
+        hub = self._hub
         if not self.has(split):
             known = ", ".join(hub.splits)
             raise MissingSplitError(
@@ -83,7 +85,7 @@ class HubSource:
         """A builder over the copy in the cache, or None."""
         from datasets.packaged_modules.cache.cache import Cache
 
-        hub = self._task.hub
+        hub = self._hub
         try:
             builder = Cache(
                 repo_id=hub.dataset,
@@ -100,7 +102,7 @@ class HubSource:
         import datasets
         from datasets.exceptions import DatasetsError
 
-        hub = self._task.hub
+        hub = self._hub
         endpoint = datasets.config.HF_ENDPOINT
         reason = "offline mode is on (HF_HUB_OFFLINE)" if datasets.config.HF_HUB_OFFLINE else probe(endpoint)
         if reason is None:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Protocol
 
+from beatingbert.errors import DataError
 from beatingbert.tasks.files import FilesSource
 from beatingbert.tasks.hub import HubSource
 from beatingbert.tasks.rows import Rows
@@ -42,8 +43,10 @@ def open_source(task: Task, *, data_dir: Path | None = None) -> Source:
     a `data_dir` was meant for this task, so a missing folder is an error.
 
     Raises:
-        DataError: the named directory has no folder for the task.
+        DataError: the named directory has no folder for the task, or the task is a table of the user's own.
     """
+    if task.hub is None and task.wheel is None:
+        raise DataError(f"task {task.name!r} is a table of your own: its rows are handed over, not looked for")
     if data_dir is not None:
         return FilesSource(task, data_dir)
     from_environment = os.environ.get(DATA_VARIABLE, "")

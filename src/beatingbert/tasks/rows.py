@@ -85,12 +85,8 @@ def decode_rows(task: Task, stored: Iterable[StoredRow], *, file: str, source: s
     questions: list[Question] = []
     for row, identity in zip(rows, _question_ids(rows), strict=True):
         place = row.place(source)
-        if task.prepare is not None:
-            row = replace(row, cells=task.prepare(row.cells))
-        texts = {field: _text(row, field, place) for field in task.text_fields}
-        _check_blank(task, texts, place)
-        choices, names = _choices(task, row, place)
-        question = Question(identity, texts, choices)
+        row = _prepared(task, row)
+        question, names = _question(task, row, identity, place)
         label = _label(task, row, names, place)
         questions.append(question)
         if label is None:
@@ -98,6 +94,27 @@ def decode_rows(task: Task, stored: Iterable[StoredRow], *, file: str, source: s
         else:
             labelled.append(Example(question, label))
     return Rows(labelled=labelled, unlabelled=unlabelled, questions=questions, file=file, **about)
+
+
+def decode_question(task: Task, row: StoredRow, *, source: str) -> Question:
+    """The question of a row that need not have a label; its id is the row's 0-based position.
+
+    Raises:
+        DataError: a missing column, or a text that is none.
+    """
+    return _question(task, _prepared(task, row), str(row.number - 1), row.place(source))[0]
+
+
+def _prepared(task: Task, row: StoredRow) -> StoredRow:
+    return row if task.prepare is None else replace(row, cells=task.prepare(row.cells))
+
+
+def _question(task: Task, row: StoredRow, identity: str, place: str) -> tuple[Question, tuple[str, ...]]:
+    """The question, and how the label column names its choices."""
+    texts = {field: _text(row, field, place) for field in task.text_fields}
+    _check_blank(task, texts, place)
+    choices, names = _choices(task, row, place)
+    return Question(identity, texts, choices), names
 
 
 def _columns(task: Task) -> str:

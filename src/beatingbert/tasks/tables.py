@@ -1,4 +1,4 @@
-"""The file formats: bytes of a .jsonl, .csv, .tsv or .parquet file to stored rows. Knows no task.
+"""The file formats: a .jsonl, .csv, .tsv or .parquet file to stored rows, one after the other. Knows no task.
 
 A file that is damaged or ambiguous is refused with its place; nothing is skipped, guessed or repaired.
 
@@ -15,11 +15,13 @@ import json
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO, cast
 
 from beatingbert.errors import DataError
 from beatingbert.tasks.rows import StoredRow
 
 LONGEST_CSV_FIELD = 2**31 - 1  # Python's own limit of 131,072 letters is shorter than some documents
+PARQUET_ROWS = 1024  # that are decoded at once
 
 
 def read_table(data: bytes, source: str) -> list[StoredRow]:
@@ -32,17 +34,24 @@ def read_table(data: bytes, source: str) -> list[StoredRow]:
     Raises:
         DataError: unreadable, garbled or ambiguous content, named with its row and line.
     """
-    stem = source
-    if source.endswith(".gz"):
+    return list(stream_table(io.BytesIO(data), source))
+
+
+def stream_table(file: IO[bytes], source: str) -> Iterator[StoredRow]:
+    """The same, row by row, so that a file larger than memory can be read; what is wrong is told when it is reached."""
+    stem, packed = source, source.endswith(".gz")
+    if packed:
         stem = source.removesuffix(".gz")
-        try:
-            data = gzip.decompress(data)
-        except (OSError, EOFError, zlib.error) as error:
-            raise DataError(f"{source}: expected a whole gzip file, found a damaged one ({error})") from error
-    for ending, read in READERS.items():
-        if stem.endswith(ending):
-            return read(data, source)
-    raise DataError(f"{source}: expected a file that ends in {', '.join(ENDINGS)}")
+        file = cast(IO[bytes], gzip.GzipFile(fileobj=file))
+    read = next((reader for ending, reader in READERS.items() if stem.endswith(ending)), None)
+    if read is None:
+        raise DataError(f"{source}: expected a file that ends in {', '.join(ENDINGS)}")
+    try:
+        yield from read(file, source)
+    except (OSError, EOFError, zlib.error) as error:
+        if not packed:
+            raise
+        raise DataError(f"{source}: expected a whole gzip file, found a damaged one ({error})") from error
 
 
 def count_rows(path: Path) -> int | None:
@@ -63,52 +72,52 @@ def count_rows(path: Path) -> int | None:
     return count - (".jsonl" not in path.suffixes)  # the header
 
 
-def _decoded(data: bytes, source: str) -> str:
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"{source}, line {line}: expected UTF-8 text, found byte 0x{data[error.start]:02x}. "
-            "Convert the file to UTF-8."
-        ) from error
+def _lines(file: IO[bytes], source: str) -> Iterator[str]:
+    """Each line as text, its end included."""
+    for line, data in enumerate(file, start=1):
+        try:
+            yield data.decode("utf-8-sig" if line == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"{source}, line {line}: expected UTF-8 text, found byte 0x{error.object[error.start]:02x}. "
+                "Convert the file to UTF-8."
+            ) from error
 
 
-def _read_jsonl(data: bytes, source: str) -> list[StoredRow]:
-    rows: list[StoredRow] = []
-    for line, text in enumerate(_decoded(data, source).split("\n"), start=1):
+def _read_jsonl(file: IO[bytes], source: str) -> Iterator[StoredRow]:
+    number = 0
+    for line, text in enumerate(_lines(file, source), start=1):
         if not text.strip():
             continue
-        place = f"{source}, row {len(rows) + 1} (line {line})"
+        number += 1
+        place = f"{source}, row {number} (line {line})"
         try:
             cells = json.loads(text)
         except ValueError as error:
             raise DataError(f"{place}: expected one JSON object a line, found no valid JSON ({error})") from error
         if not isinstance(cells, dict):
             raise DataError(f"{place}: expected one JSON object a line, found {type(cells).__name__}")
-        rows.append(StoredRow(len(rows) + 1, line, cells))
-    return rows
+        yield StoredRow(number, line, cells)
 
 
-def _read_csv(data: bytes, source: str) -> list[StoredRow]:
-    limit = csv.field_size_limit(LONGEST_CSV_FIELD)
-    try:
-        return _with_header(_csv_records(_decoded(data, source), source), source)
-    finally:
-        csv.field_size_limit(limit)  # it is the whole process's setting
+def _read_csv(file: IO[bytes], source: str) -> Iterator[StoredRow]:
+    return _with_header(_csv_records(file, source), source)
 
 
-def _csv_records(text: str, source: str) -> Iterator[tuple[int, list[str]]]:
+def _csv_records(file: IO[bytes], source: str) -> Iterator[tuple[int, list[str]]]:
     """(line on which it starts, fields) of each record; blank lines are none."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(_csv_lines(file, source), strict=True)
     records = 0
     while True:
         line = reader.line_num + 1
+        limit = csv.field_size_limit(LONGEST_CSV_FIELD)
         try:
             fields = next(reader, None)
         except csv.Error as error:
             where = f"{source}, row {max(records, 1)} (line {line})"
             raise DataError(f"{where}: expected CSV with fields quoted as in RFC 4180, found: {error}") from error
+        finally:
+            csv.field_size_limit(limit)  # it is the whole process's setting
         if fields is None:
             return
         if fields:
@@ -116,23 +125,30 @@ def _csv_records(text: str, source: str) -> Iterator[tuple[int, list[str]]]:
             yield line, fields
 
 
-def _read_tsv(data: bytes, source: str) -> list[StoredRow]:
-    lines = enumerate(_decoded(data, source).replace("\r\n", "\n").split("\n"), start=1)
-    return _with_header(((line, text.split("\t")) for line, text in lines if text), source)
+def _csv_lines(file: IO[bytes], source: str) -> Iterator[str]:
+    """Lines as the csv module wants them, which also ends one at a carriage return alone."""
+    for text in _lines(file, source):
+        if "\r" in text.removesuffix("\n").removesuffix("\r"):
+            yield from io.StringIO(text, newline="")
+        else:
+            yield text
 
 
-def _with_header(records: Iterator[tuple[int, list[str]]], source: str) -> list[StoredRow]:
+def _read_tsv(file: IO[bytes], source: str) -> Iterator[StoredRow]:
+    lines = (text.removesuffix("\n") if not text.endswith("\r\n") else text[:-2] for text in _lines(file, source))
+    return _with_header(((line, text.split("\t")) for line, text in enumerate(lines, start=1) if text), source)
+
+
+def _with_header(records: Iterator[tuple[int, list[str]]], source: str) -> Iterator[StoredRow]:
     _, header = next(records, (1, []))
     if not header:
         raise DataError(f"{source}: expected a header line that names the columns, found an empty file")
     _refuse_repeated(header, f"{source} (line 1)")
-    rows: list[StoredRow] = []
-    for line, fields in records:
+    for number, (line, fields) in enumerate(records, start=1):
         if len(fields) != len(header):
-            place = f"{source}, row {len(rows) + 1} (line {line})"
+            place = f"{source}, row {number} (line {line})"
             raise DataError(f"{place}: expected {len(header)} fields as in the header, found {len(fields)}")
-        rows.append(StoredRow(len(rows) + 1, line, dict(zip(header, fields, strict=True))))
-    return rows
+        yield StoredRow(number, line, dict(zip(header, fields, strict=True)))
 
 
 def _refuse_repeated(columns: list[str], place: str) -> None:
@@ -140,19 +156,23 @@ def _refuse_repeated(columns: list[str], place: str) -> None:
         raise DataError(f"{place}: expected each column once, found {', '.join(map(repr, repeated))} more than once")
 
 
-def _read_parquet(data: bytes, source: str) -> list[StoredRow]:
+def _read_parquet(file: IO[bytes], source: str) -> Iterator[StoredRow]:
     import pyarrow as pa
     import pyarrow.parquet as parquet
 
+    number = 0
     try:
-        table = parquet.ParquetFile(pa.BufferReader(data)).read()
+        table = parquet.ParquetFile(file)
+        _refuse_repeated(table.schema_arrow.names, source)
+        for batch in table.iter_batches(batch_size=PARQUET_ROWS):
+            for cells in batch.to_pylist():
+                number += 1
+                yield StoredRow(number, None, cells)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{source}: expected a whole Parquet file, found a damaged one ({error})") from error
-    _refuse_repeated(table.column_names, source)
-    return [StoredRow(number, None, cells) for number, cells in enumerate(table.to_pylist(), start=1)]
 
 
-READERS: dict[str, Callable[[bytes, str], list[StoredRow]]] = {
+READERS: dict[str, Callable[[IO[bytes], str], Iterator[StoredRow]]] = {
     ".jsonl": _read_jsonl,
     ".parquet": _read_parquet,
     ".csv": _read_csv,

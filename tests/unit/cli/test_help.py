@@ -27,14 +27,17 @@ PAGES: dict[str, Callable[[], int]] = {
     **{
         f"run_{name}": lambda name=name: main(["run", name, "--help"]) for name in "encoder llm linear majority".split()
     },
-    **{name: lambda name=name: main([name, "--help"]) for name in ("show", "diff", "report", "demo", "suite")},
+    **{
+        name: lambda name=name: main([name, "--help"])
+        for name in ("show", "diff", "report", "demo", "suite", "decide", "predict", "export", "serve")
+    },
     **{f"suite_{name}": lambda name=name: main(["suite", name, "--help"]) for name in "plan run status report".split()},
     "run_bert.py": lambda: script(BERTConfig, "run_bert.py", ["--help"]),
     "run_llm.py": lambda: script(LLMConfig, "run_llm.py", ["--help"]),
     "analyze_results.py": lambda: report_script("analyze_results.py", ["--help"]),
 }
 
-EVERY_RUN = "task max_samples max_eval_samples output_dir run_name data_dir seed select_on".split()
+EVERY_RUN = "task max_samples max_eval_samples output_dir run_name data_dir seed select_on keep_classifier".split()
 RUN_BERT = [
     *"model lr batch_size epochs max_length gradient_accumulation_steps mode model_path no_fp16".split(),
     *"warmup_ratio weight_decay max_grad_norm metric_for_best early_stopping_patience fresh_head".split(),
@@ -83,7 +86,7 @@ VALUES = {
 MODES = {"run_bert.py": "predict", "run_llm.py": "few-shot"}
 # Flags without a value.
 SWITCHES = ("no_fp16", "constrained", "rank_only", "fresh_head", "resume", "gradient_checkpointing", "merge")
-SWITCHES += ("ask_again", "pull", "reasoning")
+SWITCHES += ("ask_again", "pull", "reasoning", "keep_classifier")
 PRICES = {"price_in": "1", "price_out": "1"}
 LORA = {*TRAINING_FLAGS.values(), *ADAPTER_FLAGS.values()}  # flags of run_llm.py that only lora mode knows
 

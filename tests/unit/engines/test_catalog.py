@@ -11,7 +11,10 @@ from beatingbert.engines.protocol import Workplace
 from beatingbert.errors import SettingsError, UnknownNameError
 
 SERVED = {"model": "openai/x", "base_url": "http://127.0.0.1:9/v1"}
-NEEDED = {**{name: {"checkpoint": "x"} for name in ("encoder", "llm", "lora")}, "served": SERVED}  # what has no default
+NEEDED = {
+    **{name: {"checkpoint": "x"} for name in ("embedding", "encoder", "llm", "lora")},
+    "served": SERVED,
+}  # what has no default
 
 
 @pytest.mark.parametrize("name", ENGINES)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
+import numpy as np
 
 from beatingbert.tasks.example import Question
 from beatingbert.tasks.spec import Shape, Task
+
+if TYPE_CHECKING:  # other runtimes read the same batches without it
+    import torch
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,14 @@ def encode(
 
 
 def pad(batch: Sequence[Encoded], *, pad_id: int, choice: bool) -> dict[str, torch.Tensor]:
-    """One batch as tensors.
+    """One batch as tensors; see `pad_arrays`."""
+    import torch
+
+    return {name: torch.from_numpy(array) for name, array in pad_arrays(batch, pad_id=pad_id, choice=choice).items()}
+
+
+def pad_arrays(batch: Sequence[Encoded], *, pad_id: int, choice: bool) -> dict[str, NDArray[Any]]:
+    """One batch as arrays of whole numbers of 64 bits, and of truth values.
 
     Returns:
         input_ids, attention_mask and, where present, token_type_ids, each of shape (questions, tokens), or
@@ -90,18 +101,18 @@ def pad(batch: Sequence[Encoded], *, pad_id: int, choice: bool) -> dict[str, tor
     width = max(one.length for one in batch)
     height = max(len(one.rows) for one in batch)
     names = list(batch[0].rows[0])
-    tensors = {name: torch.full((len(batch), height, width), 0, dtype=torch.long) for name in names}
-    tensors["input_ids"].fill_(pad_id)
-    mask = torch.zeros((len(batch), height, width), dtype=torch.long)
+    arrays = {name: np.zeros((len(batch), height, width), dtype=np.int64) for name in names}
+    arrays["input_ids"].fill(pad_id)
+    mask = np.zeros((len(batch), height, width), dtype=np.int64)
     mask[:, :, 0] = 1  # a row that may attend to nothing would give NaN
-    real = torch.zeros((len(batch), height), dtype=torch.bool)
+    real = np.zeros((len(batch), height), dtype=np.bool_)
     for at, one in enumerate(batch):
         for row_at, row in enumerate(one.rows):
             for name in names:
-                tensors[name][at, row_at, : len(row[name])] = torch.tensor(row[name])
+                arrays[name][at, row_at, : len(row[name])] = row[name]
             mask[at, row_at, : len(row["input_ids"])] = 1
             real[at, row_at] = True
-    tensors["attention_mask"] = mask
+    arrays["attention_mask"] = mask
     if not choice:
-        return {name: tensor[:, 0] for name, tensor in tensors.items()}
-    return {**tensors, "choice_mask": real}
+        return {name: array[:, 0] for name, array in arrays.items()}
+    return {**arrays, "choice_mask": real}

@@ -7,6 +7,7 @@ import logging
 import shutil
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from transformers.models.auto.modeling_auto import (
 
 from beatingbert.checkpoints.device import best_device, choose_precision, keep_freed_memory, set_threads
 from beatingbert.checkpoints.reference import Checkpoint, resolve
+from beatingbert.checkpoints.weights import copy_checkpoint
 from beatingbert.engines import onednn
 from beatingbert.engines.encoder import company
 from beatingbert.engines.encoder.batches import Encoded, encode, pad
@@ -34,7 +36,7 @@ from beatingbert.engines.encoder.checkpoints import (
 from beatingbert.engines.encoder.dropout import quicken
 from beatingbert.engines.encoder.heads import judge_head, with_new_head
 from beatingbert.engines.encoder.reporting import require_reporter
-from beatingbert.engines.encoder.settings import EncoderSettings
+from beatingbert.engines.encoder.settings import KEPT, EncoderSettings
 from beatingbert.engines.encoder.train import Collator, EncodedRows, fine_tune, masked_logits
 from beatingbert.engines.hush import hushed
 from beatingbert.engines.protocol import EngineFacts, Workplace
@@ -76,6 +78,7 @@ class EncoderEngine:
                 break
             self._begin_again(attempts)
         self._end(classifier, attempts)
+        classifier.saved_in = self._models / "best_model"
         return classifier.made_to_answer()
 
     @property
@@ -152,6 +155,7 @@ class EncoderEngine:
             "train_rows_truncated": sum(row.lost_tokens > 0 for row in rows[0]),
             "stopped_early": len(trained.history) < settings.epochs,
             "processes": company.size(),
+            **({"out_of_time": True} if trained.out_of_time else {}),
         }
         if len(set(numbers[1])) > 1:
             facts.notes["collapsed"] = collapsed
@@ -251,7 +255,9 @@ class EncoderEngine:
             notes={"head": head} if training else {},
         )
         longest = min(self._settings.max_length, longest_input(config, tokenizer))
-        return EncoderClassifier(model, tokenizer, task, facts, longest, self._workplace)
+        classifier = EncoderClassifier(model, tokenizer, task, facts, longest, self._workplace)
+        classifier.saved_in = None if training else checkpoint.path
+        return classifier
 
     def _check_labels(self, config: Any, checkpoint: Checkpoint) -> None:
         labels = self._workplace.task.labels
@@ -278,6 +284,11 @@ def padding_token(tokenizer: Any) -> int:
     return next(int(candidate) for candidate in candidates if candidate is not None)
 
 
+def has_token_types(config: Any) -> bool:
+    """Whether a model tells the texts of a pair apart by type."""
+    return (getattr(config, "type_vocab_size", 0) or 0) > 1
+
+
 def longest_input(config: Any, tokenizer: Any) -> int:
     """Most tokens that a checkpoint can read: the smaller of what its positions and its tokenizer allow."""
     positions = getattr(config, "max_position_embeddings", None) or 512
@@ -286,8 +297,18 @@ def longest_input(config: Any, tokenizer: Any) -> int:
     return min(int(positions), int(tokenizer.model_max_length))
 
 
+def restore(folder: Path, settings: EncoderSettings, workplace: Workplace, *, seed: int) -> EncoderClassifier:
+    """The classifier that was kept in the folder."""
+    settings = replace(settings, trained_model=str(folder / KEPT))
+    return EncoderEngine(settings, workplace).fit([], development=[], seed=seed)
+
+
 class EncoderClassifier:
-    """A fine-tuned encoder that answers."""
+    """A fine-tuned encoder that answers.
+
+    Attributes:
+        saved_in: the folder that holds its weights on disk; None before they are saved.
+    """
 
     def __init__(
         self, model: Any, tokenizer: Any, task: Task, facts: EngineFacts, max_length: int, workplace: Workplace
@@ -296,9 +317,17 @@ class EncoderClassifier:
         self.tokenizer = tokenizer
         self.facts = facts
         self.pad_id = padding_token(tokenizer)
+        self.max_length = max_length
+        self.saved_in: Path | None = None
         self._task = task
-        self._max_length = max_length
         self._workplace = workplace
+
+    def keep(self, folder: Path) -> None:
+        """The model as transformers saves it; a run's own is linked, not copied, where the file system can do that."""
+        if self.saved_in is None:
+            raise CheckpointError("an encoder is kept from its saved weights, and this one's have not been saved yet")
+        own = self.saved_in.resolve().is_relative_to(self._workplace.folder.resolve())
+        copy_checkpoint(self.saved_in, folder / KEPT, link=own)
 
     def made_to_answer(self) -> EncoderClassifier:
         """The same, its layers packed where that is faster; the model cannot be trained any more."""
@@ -320,8 +349,8 @@ class EncoderClassifier:
             self.tokenizer,
             self._task,
             questions,
-            max_length=self._max_length,
-            token_types=(getattr(self.model.config, "type_vocab_size", 0) or 0) > 1,
+            max_length=self.max_length,
+            token_types=has_token_types(self.model.config),
         )
 
     @torch.inference_mode()

@@ -36,6 +36,7 @@ class KeepBest(TrainerCallback, ExportableState):  # type: ignore[misc]
         checkpoint_steps: see `Upkeep`.
         questions: in train.
         main: whether this process, of several, writes and judges.
+        deadline: see `Upkeep`.
     """
 
     def __init__(
@@ -49,7 +50,10 @@ class KeepBest(TrainerCallback, ExportableState):  # type: ignore[misc]
         checkpoint_steps: int | None,
         questions: int,
         main: bool,
+        deadline: float | None = None,
     ) -> None:
+        self.out_of_time = False
+        self._deadline = deadline
         self.history: list[dict[str, float]] = []
         self.best_epoch = 0
         self._scratch = scratch
@@ -113,21 +117,24 @@ class KeepBest(TrainerCallback, ExportableState):  # type: ignore[misc]
             control.should_save = True
         elif found := self._watch.look(state.global_step):
             self._halt(state, *found)
+        if self._deadline is not None and time.monotonic() > self._deadline and state.global_step < state.max_steps:
+            self.out_of_time = control.should_training_stop = True
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         """Write the epoch down."""
         seconds = time.perf_counter() - self._epoch_begun
         self._require_numbers(state, model)
+        steps = state.global_step % _epoch_steps(args, state) or _epoch_steps(args, state)  # fewer if out of time
         self.history.append(
             {
                 "epoch": round(float(state.epoch), 3),
-                "train_loss": self._everyones_loss(args) / _epoch_steps(args, state),
+                "train_loss": self._everyones_loss(args) / steps,
                 "learning_rate": self._rate,
                 "train_seconds": seconds,
-                "examples_per_second": self._questions / seconds,
+                "examples_per_second": self._questions * steps / _epoch_steps(args, state) / seconds,
             }
         )
-        if state.global_step >= state.max_steps:
+        if state.global_step >= state.max_steps or self.out_of_time:
             control.should_save = False  # the training has ended, there is nothing to come back to
 
     def on_evaluate(

@@ -8,6 +8,7 @@ from typing import Literal
 from beatingbert.errors import SettingsError
 
 VERSION = 3  # attention by plain products, long gradients shortened in the optimiser; order and dropout since 2
+KEPT = "model"  # the folder of the weights, within that of a kept classifier
 METRICS = ("accuracy", "macro_f1", "mcc")
 
 

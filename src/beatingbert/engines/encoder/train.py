@@ -150,11 +150,13 @@ class Trained:
         history: one entry per epoch.
         best_epoch: its number, from 1; the last one where nothing was held out.
         seconds: the whole training with its evaluations, also in processes before an interruption.
+        out_of_time: whether the deadline ended it.
     """
 
     history: list[dict[str, float]]
     best_epoch: int
     seconds: float
+    out_of_time: bool = False
 
 
 def fine_tune(
@@ -202,6 +204,7 @@ def fine_tune(
         checkpoint_steps=upkeep.checkpoint_steps,
         questions=len(train),
         main=company.is_main(),
+        deadline=upkeep.deadline,
     )
     with logs_in(scratch.parent, upkeep.report_to):
         trainer = ClassificationTrainer(
@@ -227,7 +230,12 @@ def fine_tune(
         trainer.train(resume_from_checkpoint=None if whole is None else str(whole))
     restore(model)
     _keep_models(model, keeper, folder)
-    return Trained(history=keeper.history, best_epoch=keeper.best_epoch or settings.epochs, seconds=keeper.seconds)
+    return Trained(
+        history=keeper.history,
+        best_epoch=keeper.best_epoch or len(keeper.history),
+        seconds=keeper.seconds,
+        out_of_time=keeper.out_of_time,
+    )
 
 
 def _arguments(

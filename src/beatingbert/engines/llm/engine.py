@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +16,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
 from beatingbert.checkpoints.device import best_device, choose_precision, keep_freed_memory, set_threads
+from beatingbert.checkpoints.kept import keep_checkpoint, kept_checkpoint
 from beatingbert.checkpoints.reference import ENCODERS, Checkpoint, resolve
 from beatingbert.engines import onednn
 from beatingbert.engines.hush import hushed
@@ -32,11 +36,13 @@ from beatingbert.engines.llm.wording import Asked, Wording, opening_tokens, want
 from beatingbert.engines.protocol import EngineFacts, Workplace
 from beatingbert.errors import CheckpointError
 from beatingbert.prompts.demonstrations import Demonstrations, draw_demonstrations
+from beatingbert.prompts.kept import keep_prompt, kept_demonstrations, kept_prompts
 from beatingbert.prompts.template import Template, load_template
 from beatingbert.tasks.example import Example, Question
 from beatingbert.tasks.prediction import Prediction
 from beatingbert.tasks.spec import Shape
 
+ADAPTER, CALIBRATION = "adapter", "calibration.json"  # in the folder of a kept classifier
 BETWEEN_PROMPTS = "\n--- or ---\n"  # where each choice has a prompt of its own, as they are kept
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 
@@ -71,6 +77,26 @@ class LlmEngine:
         template = in_form(load_template(task, self._workplace.prompt_dir), settings)
         demonstrations = draw_demonstrations(task, train, settings.shots, seed=seed)
         checkpoint = resolve(settings.checkpoint, progress=self._workplace.progress)
+        classifier = self.open(checkpoint, template, demonstrations, seed=seed, only_to_answer=only_to_answer)
+        return classifier, demonstrations
+
+    def reopen(self, folder: Path, *, seed: int, only_to_answer: bool) -> LlmClassifier:
+        """The model as one of its classifiers was kept in a folder: same weights, words and demonstrations."""
+        template = in_form(load_template(self._workplace.task, kept_prompts(folder)), self._settings)
+        checkpoint = kept_checkpoint(folder, self._workplace.progress)
+        return self.open(checkpoint, template, kept_demonstrations(folder), seed=seed, only_to_answer=only_to_answer)
+
+    def open(
+        self,
+        checkpoint: Checkpoint,
+        template: Template,
+        demonstrations: Demonstrations,
+        *,
+        seed: int,
+        only_to_answer: bool,
+    ) -> LlmClassifier:
+        """The model in memory, with its words, before any calibration."""
+        settings, task = self._settings, self._workplace.task
         set_threads()
         keep_freed_memory()
         device = best_device()
@@ -112,7 +138,20 @@ class LlmEngine:
                 "demonstrations": [example.question.id for example in demonstrations.shown],
             },
         )
-        return LlmClassifier(model, tokenizer, wording, settings, facts, self._workplace, seed), demonstrations
+        return LlmClassifier(model, tokenizer, wording, settings, facts, self._workplace, seed)
+
+
+def restore(folder: Path, settings: LLMSettings, workplace: Workplace, *, seed: int) -> LlmClassifier:
+    """The classifier that was kept in the folder; its weights are looked up where they were.
+
+    Raises:
+        CheckpointError: they are gone, or are others by now.
+    """
+    classifier = LlmEngine(settings, workplace).reopen(folder, seed=seed, only_to_answer=True)
+    kept = folder / CALIBRATION
+    if kept.is_file():
+        classifier.calibration = Calibration(json.loads(kept.read_text(encoding="utf-8"))["prior"])
+    return classifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +211,12 @@ def causal_config(checkpoint: Checkpoint) -> Any:
 
 
 class LlmClassifier:
-    """A language model that answers questions in the words of one template."""
+    """A language model that answers questions in the words of one template.
+
+    Attributes:
+        calibration: what is taken out of its label probabilities; None for nothing.
+        adapter: folder of the adapter that has been put into the model, where there is one.
+    """
 
     def __init__(
         self,
@@ -192,7 +236,8 @@ class LlmClassifier:
         self._settings = settings
         self._workplace = workplace
         self._seed = seed
-        self._calibration: Calibration | None = None
+        self.calibration: Calibration | None = None
+        self.adapter: Path | None = None
         if settings.answer_by == "likelihood":
             facts.notes["scoring"] = {
                 "log_likelihoods": "bare logits where every label is one token"
@@ -234,14 +279,24 @@ class LlmClassifier:
             [self.wording.ask(question) for part in source.values() for question in part],
             on_batch=lambda done, total: self._workplace.progress("calibrating", done, total),
         )
-        self._calibration = estimate([one.log_likelihood for one in scored])
+        self.calibration = estimate([one.log_likelihood for one in scored])
         self.facts.notes["calibration"] = {
             "kind": self._settings.calibration,
-            "prior": dict(self._calibration.prior),
+            "prior": dict(self.calibration.prior),
             "estimated_on": {part: len(questions) for part, questions in source.items()},
             "seed": self._seed,
             "seconds": time.perf_counter() - started,
         }
+
+    def keep(self, folder: Path) -> None:
+        """Which weights are asked in which words; weights of its own are an adapter's only."""
+        keep_checkpoint(folder, self.facts.checkpoint)
+        keep_prompt(folder, self.wording.template, self.wording.demonstrations)
+        if self.calibration is not None:
+            text = json.dumps({"prior": dict(self.calibration.prior)}, indent=2)
+            (folder / CALIBRATION).write_text(text + "\n", encoding="utf-8")
+        if self.adapter is not None:
+            shutil.copytree(self.adapter, folder / ADAPTER)
 
     def predict(self, questions: Sequence[Question]) -> list[Prediction]:
         """One answer per question, in the order given."""
@@ -257,8 +312,8 @@ class LlmClassifier:
         predictions = []
         for question, one, prompt in zip(questions, scored, asked, strict=True):
             scores = self._scores(one, question)
-            if self._calibration is not None:
-                scores = probabilities = self._calibration.probabilities(scores)
+            if self.calibration is not None:
+                scores = probabilities = self.calibration.probabilities(scores)
             else:
                 probabilities = softmax(scores)
             predictions.append(

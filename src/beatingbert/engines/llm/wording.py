@@ -75,7 +75,7 @@ class Wording:
         self.chat = chat
         self.bos = list(bos)
         self._task = task
-        self._demonstrations = demonstrations
+        self.demonstrations = demonstrations
         self._tokenizer = tokenizer
         self._max_length = max_length
         self._reserve = reserve
@@ -147,7 +147,7 @@ class Wording:
 
     def _render(self, question: Question, long_text: str | None, label: str | None) -> str:
         replace = None if long_text is None else {self._task.long_field: long_text}
-        shown = self._demonstrations.before(question)
+        shown = self.demonstrations.before(question)
         if not self.chat:
             return running_text(self.template, shown, question, label, replace=replace)
         turns = chat_turns(self.template, shown, question, label, replace=replace)

@@ -18,7 +18,7 @@ from peft import PeftModel
 
 from beatingbert.checkpoints.reference import resolve
 from beatingbert.engines import onednn
-from beatingbert.engines.llm.engine import LlmClassifier, LlmEngine
+from beatingbert.engines.llm.engine import ADAPTER, LlmClassifier, LlmEngine
 from beatingbert.engines.lora.folder import WEIGHTS, load_adapter, save_adapter, write_checkpoint
 from beatingbert.engines.lora.layers import adapt, adapted_names, factors, folded, settle, take_out
 from beatingbert.engines.lora.rows import encode
@@ -43,6 +43,13 @@ class LoraEngine:
         if settings.adapter is None and task.labels and len({example.label for example in train}) < 2:
             raise TooFewExamplesError(f"training needs at least two labels in train, got {len(train)} rows of one")
         plain, _ = LlmEngine(settings.asking(), self._workplace).prepare([], seed=seed, only_to_answer=False)
+        return self.adapt(plain, train, development=development, seed=seed)
+
+    def adapt(
+        self, plain: LlmClassifier, train: Sequence[Example], *, development: Sequence[Example], seed: int
+    ) -> LlmClassifier:
+        """Put an adapter into the model: one that is trained now, or the one that the settings name."""
+        settings = self._settings
         exam = Exam(plain, settings, self._workplace, development, seed)
         if settings.adapter is None:
             model, folder = self._train(plain, exam, train, seed)
@@ -61,7 +68,9 @@ class LoraEngine:
         if onednn.pays(plain.facts.device):
             onednn.pack(model, but=factors(model))
             self._workplace.shelf.clear()  # packing cannot be undone
-        return exam.candidate(model.get_base_model(), plain.facts, self._workplace)
+        adapted = exam.candidate(model.get_base_model(), plain.facts, self._workplace)
+        adapted.adapter = folder
+        return adapted
 
     def _train(self, plain: LlmClassifier, exam: Exam, train: Sequence[Example], seed: int) -> tuple[PeftModel, Path]:
         """The model with the best epoch's adapter in it, and the folder where that lies."""
@@ -80,6 +89,7 @@ class LoraEngine:
             judge=(lambda: exam.grade(model.get_base_model())) if exam.rows else None,
             keep=lambda name: save_adapter(model, folder / name, tag),
             progress=self._workplace.progress,
+            deadline=self._workplace.upkeep.deadline,
         )
         facts.train_seconds = time.perf_counter() - started
         facts.history = trained.history
@@ -89,6 +99,7 @@ class LoraEngine:
             "development_rows": exam.rows,
             "train_rows_truncated": sum(row.lost_tokens > 0 for row in rows),
             "reads_common_beginning_once": trained.packed,
+            **({"out_of_time": True} if trained.out_of_time else {}),
         }
         return model, folder / "best_adapter"
 
@@ -126,6 +137,13 @@ class LoraEngine:
         }
         facts.parameters = (facts.parameters or 0) + weights
         facts.disk_bytes = (facts.disk_bytes or 0) + adapter_bytes
+
+
+def restore(folder: Path, settings: LoraSettings, workplace: Workplace, *, seed: int) -> LlmClassifier:
+    """The classifier that was kept in the folder: the adapter in the base model that it was trained on."""
+    settings = replace(settings, adapter=str(folder / ADAPTER), merge=False)
+    plain = LlmEngine(settings.asking(), workplace).reopen(folder, seed=seed, only_to_answer=False)
+    return LoraEngine(settings, workplace).adapt(plain, [], development=[], seed=seed)
 
 
 class Exam:

@@ -93,17 +93,27 @@ class Trained:
         history: one entry per epoch.
         best_epoch: its number; the last where nothing was held out.
         packed: whether the common beginning of a batch was read once.
+        out_of_time: whether the deadline ended it.
     """
 
     history: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = 0
     packed: bool = False
+    out_of_time: bool = False
 
 
 class KeepBest(TrainerCallback):  # type: ignore[misc]
     """Reports progress, writes down each epoch and keeps the adapter of the best one on the development part."""
 
-    def __init__(self, model: PeftModel, judge: Judge | None, keep: Callable[[], None], progress: Progress) -> None:
+    def __init__(
+        self,
+        model: PeftModel,
+        judge: Judge | None,
+        keep: Callable[[], None],
+        progress: Progress,
+        deadline: float | None,
+    ) -> None:
+        self._deadline = deadline
         self.trained = Trained()
         self.trainer: AdapterTrainer | None = None
         self._model = model
@@ -130,6 +140,8 @@ class KeepBest(TrainerCallback):  # type: ignore[misc]
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Tell how far the training is."""
         self._progress("training", state.global_step, state.max_steps)
+        if self._deadline is not None and time.monotonic() > self._deadline and state.global_step < state.max_steps:
+            self.trained.out_of_time = control.should_training_stop = True
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Write the epoch down; keep it if it is better than all before (the earlier one wins a tie)."""
@@ -166,6 +178,7 @@ def train_adapter(
     judge: Judge | None,
     keep: Callable[[str], None],
     progress: Progress,
+    deadline: float | None = None,
 ) -> Trained:
     """Train the adapters in place and leave the best epoch's in the model.
 
@@ -179,11 +192,12 @@ def train_adapter(
         judge: None where nothing was held out.
         keep: called with "best_adapter" or "final_adapter" when the adapter as it is now is to be written.
         progress: told every step.
+        deadline: see `Upkeep`.
     """
     if settings.gradient_checkpointing:
         _compute_layers_twice(model.get_base_model())
     loss = AnswerLoss(model.get_base_model(), sorted(rows, key=lambda row: len(row.read))[:TRIED])
-    keeper = KeepBest(model, judge, lambda: keep("best_adapter"), progress)
+    keeper = KeepBest(model, judge, lambda: keep("best_adapter"), progress, deadline)
     keeper.trained.packed = loss.is_packed
     try:
         with hushed():

@@ -5,12 +5,15 @@ Knows neither torch nor any tokenizer, so a run with it starts at once.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+from beatingbert.checkpoints.kept import keep_checkpoint, read_kept
 from beatingbert.engines.protocol import Access, EngineFacts, Workplace
 from beatingbert.engines.served.account import seconds_together, usage_notes
 from beatingbert.engines.served.answers import normalised, read_beginnings, read_choice, read_echoes
@@ -23,16 +26,19 @@ from beatingbert.engines.served.openai_server import OpenAIServer
 from beatingbert.engines.served.settings import OLLAMA, ServedSettings, split_reference
 from beatingbert.engines.served.ways import find_way
 from beatingbert.engines.served.wording import BEGINNINGS, CHOICE, ECHO, SCORING, Way, Wording
+from beatingbert.errors import CheckpointError
 from beatingbert.progress import Progress
-from beatingbert.prompts.demonstrations import draw_demonstrations
+from beatingbert.prompts.demonstrations import Demonstrations, draw_demonstrations
+from beatingbert.prompts.kept import keep_prompt, kept_demonstrations, kept_prompts
 from beatingbert.prompts.letters import parse_letter
 from beatingbert.prompts.parse import parse_reply
-from beatingbert.prompts.template import load_template
+from beatingbert.prompts.template import Template, load_template
 from beatingbert.tasks.example import Example, Question
 from beatingbert.tasks.prediction import Prediction
 from beatingbert.tasks.spec import Shape
 from beatingbert.wheels import cache_dir
 
+ACCESS = "access.json"  # in the folder of a kept classifier
 KEPT_IN = "served/answers.sqlite"  # under the cache folder
 NOBODY_KNOWS = "the model runs in a process of its own behind a server, whose memory cannot be seen from here"
 BETWEEN_PROMPTS = "\n--- or ---\n"
@@ -49,11 +55,15 @@ class ServedEngine:
 
     def fit(self, train: Sequence[Example], *, development: Sequence[Example], seed: int) -> ServedClassifier:
         """Draw demonstrations from `train` (none for zero-shot) and find out what the server offers."""
-        settings, task, access = self._settings, self._workplace.task, self._workplace.access
+        task = self._workplace.task
         template = load_template(task, self._workplace.prompt_dir)
+        return self.open(template, draw_demonstrations(task, train, self._settings.shots, seed=seed), seed=seed)
+
+    def open(self, template: Template, demonstrations: Demonstrations, *, seed: int) -> ServedClassifier:
+        """The server, ready to be asked in these words."""
+        settings, task, access = self._settings, self._workplace.task, self._workplace.access
         if task.shape is Shape.CHOICE:
             template = template.by_letter()
-        demonstrations = draw_demonstrations(task, train, settings.shots, seed=seed)
         started = time.perf_counter()
         server = connect(settings, access, self._workplace.progress)
         desk = open_desk(server, settings, access)
@@ -71,6 +81,26 @@ class ServedEngine:
             "demonstrations": [example.question.id for example in demonstrations.shown],
         }
         return ServedClassifier(desk, wording, way, facts, self._workplace)
+
+
+def restore(folder: Path, settings: ServedSettings, workplace: Workplace, *, seed: int) -> ServedClassifier:
+    """The classifier that was kept in the folder, asking the same server; its key comes from the environment.
+
+    Raises:
+        CheckpointError: the server tells that the model of this name is another one by now.
+    """
+    variable = json.loads((folder / ACCESS).read_text(encoding="utf-8"))["key_variable"]
+    if workplace.access.key_variable is None:
+        workplace = replace(workplace, access=replace(workplace.access, key_variable=variable))
+    template = load_template(workplace.task, kept_prompts(folder))
+    classifier = ServedEngine(settings, workplace).open(template, kept_demonstrations(folder), seed=seed)
+    then, now = read_kept(folder)["sha256"], classifier.facts.checkpoint["sha256"]
+    if then != now:
+        raise CheckpointError(
+            f"{settings.model!r} at {settings.base_url} is another model than the one that the classifier was made "
+            f"with (digest {now[:12]!r}, not {then[:12]!r}); fetch the former one, or make the classifier anew"
+        )
+    return classifier
 
 
 def connect(settings: ServedSettings, access: Access, progress: Progress) -> Server:
@@ -131,6 +161,13 @@ class ServedClassifier:
         told = partial(self._workplace.progress, "answering")
         answered = self._answer(questions, lambda requests: self._desk.ask(requests, lambda n: told(n, len(requests))))
         return [one.prediction for one in answered]
+
+    def keep(self, folder: Path) -> None:
+        """In which words the model is asked and in which variable the key is: never the key itself."""
+        keep_checkpoint(folder, self.facts.checkpoint)
+        keep_prompt(folder, self._wording.template, self._wording.demonstrations)
+        text = json.dumps({"key_variable": self._workplace.access.key_variable}, indent=2)
+        (folder / ACCESS).write_text(text + "\n", encoding="utf-8")
 
     def seconds_alone(self, question: Question) -> float:
         """As `KeepsAnswers`."""

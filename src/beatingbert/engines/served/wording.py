@@ -66,7 +66,7 @@ class Wording:
     ) -> None:
         self.template = template
         self._task = task
-        self._demonstrations = demonstrations
+        self.demonstrations = demonstrations
         self._settings = settings
         self._seed = seed
 
@@ -106,7 +106,7 @@ class Wording:
             limit = max(limit, max(map(len, choices)) + (ROOM_FOR_JSON if writes_json(way.constraint) else 0))
         return Request(
             turns=self._turns(question, opens) if way.chat else (),
-            text="" if way.chat else running_text(self.template, self._demonstrations.before(question), question),
+            text="" if way.chat else running_text(self.template, self.demonstrations.before(question), question),
             max_tokens=limit,
             temperature=self._settings.temperature,
             seed=self._seed if self._settings.temperature > 0 else None,
@@ -116,7 +116,7 @@ class Wording:
         )
 
     def _turns(self, question: Question, opens: bool) -> tuple[tuple[str, str], ...]:
-        shown = self._demonstrations.before(question)
+        shown = self.demonstrations.before(question)
         turns = chat_turns(self.template, shown, question, cue_ends_question=not opens)
         said = [(turn["role"], turn["content"]) for turn in turns]
         return (*said, ("assistant", self.template.cue)) if opens else tuple(said)

@@ -1,0 +1,1 @@
+"""Which candidate for this data, under this budget and these limits?"""

@@ -1,0 +1,1 @@
+"""A frozen encoder whose mean token is read by a logistic regression."""

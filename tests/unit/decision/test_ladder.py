@@ -1,0 +1,146 @@
+"""Who climbs, who leaves and why, with a clock that is moved by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from tests.unit.decision.planted import FROZEN, LINEAR, LLM, MAJORITY, TUNED, Hand, Machine, ladder, rows
+
+from beatingbert.decision.candidates import Candidate
+from beatingbert.decision.ladder import Climb, passes, rungs
+from beatingbert.decision.trials import Trial
+from beatingbert.errors import TrainingError
+
+EVERYBODY = [MAJORITY, LINEAR, FROZEN, TUNED, LLM]
+SIZES = (250, 1000, 4000)
+ACCURACY = {
+    "majority": lambda size: 0.5,
+    "TF-IDF": lambda size: 0.7,
+    "frozen": lambda size: 0.8,
+    "tuned": lambda size: 0.6 + size / 12_000,
+    "llm": lambda size: 0.75,
+}
+
+
+def climb(
+    seconds: dict[str, float], *, budget: float, candidates: list[Candidate] | None = None, reserve: float = 0.0
+) -> tuple[Climb, Machine, float]:
+    """Everybody's seconds are per 1,000 rows and pass; those of the LLM for being asked."""
+    clock, development = Hand(), rows(200)
+
+    def taking(name: str) -> Callable[[int], float]:
+        each = seconds.get(name, 0.1)
+        return lambda work: each if name == "llm" else each * work / 1000
+
+    takes = {name: taking(name) for name in ACCURACY}
+    machine = Machine(clock, development, ACCURACY, takes)
+    chosen = EVERYBODY if candidates is None else candidates
+    found = ladder(chosen, machine, development, clock, budget=budget, sizes=SIZES, reserve=reserve).run()
+    return found, machine, clock.now - 1000
+
+
+def test_rungs_are_all_rows_and_quarters_of_them() -> None:
+    assert rungs(4000, 2) == (62, 250, 1000, 4000)
+    assert rungs(9000, 77) == (140, 562, 2250, 9000)
+    assert rungs(40, 2) == (40,)
+
+
+def test_few_rows_are_passed_more_often_than_many() -> None:
+    assert [passes(TUNED, size) for size in (100, 4000, 100_000)] == [4, 3, 2]
+    assert passes(LINEAR, 100) is None
+
+
+def test_with_time_enough_the_best_of_each_way_gets_to_the_top() -> None:
+    found, _, _ = climb({}, budget=1000)
+    assert [one.name for one in found.finalists] == ["tuned", "frozen", "llm", "TF-IDF", "majority"]
+    assert {trial.rows for trial in found.trials if trial.candidate is FROZEN} == set(SIZES)
+
+
+def test_of_two_of_a_kind_the_worse_leaves_with_its_score() -> None:
+    worse = Candidate(name="TF-IDF 2", engine="embedding", settings={"checkpoint": "z"})
+    ACCURACY["TF-IDF 2"] = lambda size: 0.6
+    try:
+        found, machine, _ = climb({}, budget=1000, candidates=[*EVERYBODY, worse])
+    finally:
+        del ACCURACY["TF-IDF 2"]
+    left = {one.candidate.name: one.reason for one in found.left}
+    assert left == {"TF-IDF 2": "after 250 rows accuracy 60.0 on development, where frozen had 80.0"}
+    assert ("TF-IDF 2", 1000) not in machine.made
+
+
+def test_the_budget_is_held_and_what_does_not_fit_is_not_begun() -> None:
+    found, machine, spent = climb({"tuned": 200.0}, budget=300)
+    assert spent <= 300
+    assert ("tuned", 4000) not in machine.made, "it would take 1,600 s"
+    reason = next(one.reason for one in found.left if one.candidate is TUNED)
+    assert "would take about 6 min 40 s with 1,000 rows and 2 epochs" in reason
+    assert [one.name for one in found.finalists] == ["frozen", "llm", "TF-IDF", "majority"]
+
+
+@pytest.mark.parametrize("speed", [0.5, 5.0, 20.0, 60.0])
+def test_no_speed_makes_it_overrun_by_a_fifth(speed: float) -> None:
+    found, _, spent = climb({"tuned": speed, "frozen": speed / 4, "llm": 4 * speed}, budget=120, reserve=20)
+    assert spent <= 1.2 * 120
+    assert len(found.finalists) >= 3
+
+
+def test_fewer_passes_are_made_where_time_is_short() -> None:
+    found, _, spent = climb({"tuned": 10.0}, budget=180)
+    epochs = {trial.rows: trial.epochs for trial in found.trials if trial.candidate is TUNED}
+    assert epochs[250] == 4
+    assert epochs[4000] == 3, "as many as are wanted with so many rows"
+    short, _, _ = climb({"tuned": 10.0}, budget=140)
+    assert {trial.rows: trial.epochs for trial in short.trials if trial.candidate is TUNED}[4000] == 2
+    assert spent <= 180
+
+
+def test_a_failing_training_leaves_with_its_message_and_the_others_go_on() -> None:
+    clock, development = Hand(), rows(200)
+    machine = Machine(clock, development, ACCURACY, dict.fromkeys(ACCURACY, lambda work: 0.1))
+
+    def attempt(candidate: Candidate, **given: object) -> Trial:
+        if candidate is FROZEN:
+            raise TrainingError("the training loss became nan")
+        return machine(candidate, **given)  # type: ignore[arg-type]
+
+    found = ladder(EVERYBODY, attempt, development, clock, budget=100, sizes=SIZES).run()
+    assert [(one.candidate.name, one.reason) for one in found.left] == [("frozen", "the training loss became nan")]
+    assert TUNED in found.finalists
+
+
+def test_ctrl_c_keeps_what_is_finished() -> None:
+    clock, development = Hand(), rows(200)
+    machine = Machine(clock, development, ACCURACY, dict.fromkeys(ACCURACY, lambda work: 0.1))
+
+    def attempt(candidate: Candidate, *, rows: int, **given: object) -> Trial:
+        if candidate is TUNED and rows == 1000:
+            raise KeyboardInterrupt
+        return machine(candidate, rows=rows, **given)  # type: ignore[arg-type]
+
+    found = ladder(EVERYBODY, attempt, development, clock, budget=100, sizes=SIZES).run()
+    assert found.stopped
+    assert found.finalists[0] is FROZEN
+    assert {trial.rows for trial in found.trials} <= {250, 1000}
+
+
+def test_a_prompted_model_is_asked_few_rows_until_it_has_earned_more() -> None:
+    clock, development = Hand(), rows(600)
+    machine = Machine(clock, development, ACCURACY, dict.fromkeys(ACCURACY, lambda work: 0.1))
+    found = ladder([MAJORITY, LINEAR, LLM], machine, development, clock, budget=100, sizes=SIZES).run()
+    assert [len(trial.answers) for trial in found.trials if trial.candidate is LLM] == [200, 600]
+
+
+def test_half_of_the_rows_are_taken_where_all_do_not_fit() -> None:
+    found, _, spent = climb({"TF-IDF": 60.0}, budget=100, candidates=[MAJORITY, LINEAR])
+    latest = found.latest(LINEAR)
+    assert latest is not None and latest.rows == 1000
+    assert found.finalists[0] is LINEAR and spent <= 100
+
+
+def test_where_nobody_gets_to_the_top_the_latest_trials_count() -> None:
+    found, _, spent = climb({"TF-IDF": 300.0}, budget=100, candidates=[MAJORITY, LINEAR])
+    latest = found.latest(LINEAR)
+    assert latest is not None and latest.rows == 250
+    assert found.finalists[0] is LINEAR and spent <= 100
+    assert found.left == []
