@@ -29,7 +29,7 @@ PAGES: dict[str, Callable[[], int]] = {
     },
     **{
         name: lambda name=name: main([name, "--help"])
-        for name in ("show", "diff", "report", "demo", "suite", "decide", "predict", "export", "serve")
+        for name in ("inspect", "show", "diff", "report", "demo", "suite", "decide", "predict", "export", "serve")
     },
     **{f"suite_{name}": lambda name=name: main(["suite", name, "--help"]) for name in "plan run status report".split()},
     "run_bert.py": lambda: script(BERTConfig, "run_bert.py", ["--help"]),

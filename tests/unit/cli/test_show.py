@@ -50,6 +50,7 @@ def test_every_checkpoint_in_wheels_is_listed(capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize("name", TASKS)
 def test_a_task_is_shown_whole(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     text, task = shown(capsys, "tasks", name), TASKS[name]
+    assert task.hub is not None
     for told in (f"{name}: {task.title}", *task.labels, *task.evaluation, task.hub.dataset, f"DATA_DIR/{task.folder}/"):
         assert told in text
 

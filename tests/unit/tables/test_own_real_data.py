@@ -57,7 +57,8 @@ def test_spam_of_a_spreadsheet_is_read_as_windows_1252_and_asked_about() -> None
     (part,) = own.parts.values()
     assert (part.reading.encoding, flags(own)) == ("cp1252", ["encoding"])
     assert Counter(row.label for row in part.rows) == {"ham": 4825, "spam": 747}
-    expected = list(csv.reader((OWN / "sms_spam_ansi" / "spam.csv").open(encoding="cp1252", newline="")))[1:]
+    with (OWN / "sms_spam_ansi" / "spam.csv").open(encoding="cp1252", newline="") as file:
+        expected = list(csv.reader(file))[1:]
     assert [[row.label, row.text] for row in part.rows] == expected
     assert any("å£" in (row.text or "") for row in part.rows)
 
@@ -69,7 +70,8 @@ def test_spam_that_runs_over_its_columns_is_put_together_again() -> None:
     assert [(one.kind, one.count) for one in own.findings] == [("spilled text", 50)]
     texts = {row.number: row.text or "" for row in part.rows}
     assert texts[96].endswith('Get Usher and Britney. FML, PO Box 5249, MK17 92H. 450Ppw 16"')
-    assert texts[1038].endswith('all of us are speechless during ViVa.. GM,GN,GE,GNT:-)"')
+    (broken,) = {text for text in texts.values() if text.startswith("Edison has rightly said")}
+    assert broken.endswith('speechless during ViVa.. GM,GN,GE,GNT:-)"')
 
 
 def test_question_types_before_their_question_are_labels_and_asked_about() -> None:
@@ -80,7 +82,7 @@ def test_question_types_before_their_question_are_labels_and_asked_about() -> No
     assert (first.label, first.text) == ("DESC:manner", "How did serfdom develop in and then leave Russia ?")
     assert any("sisterðcity" in (row.text or "").replace(" ", "") for row in own.parts["train"].rows)
     looked = look(own)
-    assert len(looked.classes["train"]), len(looked.classes["test"]) == (50, 42)
+    assert (len(looked.classes["train"]), len(looked.classes["test"])) == (50, 42)
     assert (counts(looked)["two labels"], counts(looked)["untested classes"]) == (1, 8)
     task, splits = split_own(own, looked=looked)
     assert load_template(task).words["DESC:manner"] == "DESC:manner"
@@ -127,9 +129,10 @@ def test_a_class_of_one_row_is_learnt_from_and_never_tested_on() -> None:
     assert found["no label"] == 14
     assert found["class too small"] >= 1
     _, splits = split_own(own, looked=looked)
-    (single,) = [name for name, count in looked.classes["rows"].items() if count == 1]
-    assert single in {one.label for one in splits.train}
-    assert single not in {one.label for one in splits.evaluation["test"]}
+    single = {name for name, count in looked.classes["rows"].items() if count == 1}
+    assert single
+    assert single <= {one.label for one in splits.train}
+    assert not single & {one.label for one in splits.evaluation["test"]}
 
 
 def test_a_zipped_and_a_plain_copy_are_read_alike(tmp_path: Path) -> None:
