@@ -11,7 +11,6 @@ from typing import Any
 
 from beatingbert.engines.protocol import Classifier, Engine, Workplace
 from beatingbert.errors import NotAvailableError, UnknownNameError
-from beatingbert.tasks.spec import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +123,7 @@ def restore_classifier(
 
 
 def export_classifier(
-    name: str, kept: Path, target: Path, settings: Mapping[str, Any], task: Task, *, int8: bool
+    name: str, kept: Path, target: Path, settings: Mapping[str, Any], workplace: Workplace, *, int8: bool
 ) -> None:
     """Write a kept classifier in the form of another runtime.
 
@@ -133,14 +132,14 @@ def export_classifier(
         kept: the classifier's folder.
         target: empty folder for the other form.
         settings: of the engine.
-        task: what it answers.
+        workplace: whose task it answers.
         int8: whether weights are rounded to 8 bits.
 
     Raises:
         NotAvailableError: the engine has no such form.
         MissingExtraError: a package that this needs is not installed.
     """
-    _load(_exporting(name).export)(kept, target, check_settings(name, settings), task, int8=int8)
+    _load(_exporting(name).export)(kept, target, check_settings(name, settings), workplace.task, int8=int8)
 
 
 def restore_exported(name: str, kept: Path, target: Path, workplace: Workplace) -> Classifier:
