@@ -37,7 +37,7 @@ def main() -> int:
     parser.add_argument("--runtime", choices=["auto", "own", "onnx"], default="auto")
     arguments = parser.parse_args()
     rows = read_development(find_kept(arguments.run))
-    texts = [[list(row.question.texts.values())[0]] for row in rows]
+    texts = [[next(iter(row.question.texts.values()))] for row in rows]
     port = free_port()
     command = "import sys; from beatingbert.cli.main import main; raise SystemExit(main(sys.argv[1:]))"
     given = ["serve", str(arguments.run), "--port", str(port), "--runtime", arguments.runtime]

@@ -197,7 +197,7 @@ def test_every_module_says_what_it_is_for() -> None:
 def test_the_public_face_and_the_command_load_nothing_heavy() -> None:
     heavy = "torch transformers numpy pandas sklearn scipy datasets pyarrow huggingface_hub peft accelerate gguf"
     heavy += " matplotlib openai ollama httpx dspy gepa optuna litellm"
-    heavy += " fastapi uvicorn pydantic onnxruntime filelock clevercsv charset_normalizer"
+    heavy += " fastapi uvicorn pydantic onnxruntime clevercsv charset_normalizer"
     look = f"""
 import sys
 import beatingbert, beatingbert.cli.main

@@ -130,10 +130,31 @@ def load_classifier(
             "made by version %d of the %s engine, which is at %d now: answers may differ a little",
             *(about.engine_version, about.engine, now),
         )
-    workplace = Workplace(task=about.task, folder=folder, progress=progress, access=access)
+    told = WhileLoading(progress)
+    workplace = Workplace(task=about.task, folder=folder, progress=told, access=access)
     exported = find_exported(folder, wanted=runtime)
     if exported is not None:
         answering = restore_exported(exported, folder, about, workplace)
-        return KeptClassifier(answering, about, identity=about.sha256 + exported.sha256, runtime="onnx")
-    restored = restore_classifier(about.engine, folder, about.settings, workplace, seed=about.seed)
-    return KeptClassifier(restored, about, identity=about.sha256, runtime="own")
+        identity = about.sha256 + exported.sha256
+    else:
+        answering = restore_classifier(about.engine, folder, about.settings, workplace, seed=about.seed)
+        identity = about.sha256
+    told.is_over = True
+    return KeptClassifier(answering, about, identity=identity, runtime="own" if exported is None else "onnx")
+
+
+class WhileLoading:
+    """Passes progress on until the classifier is there: who answers a file or a request tells of that in its own way.
+
+    Args:
+        listener: who is told.
+    """
+
+    def __init__(self, listener: Progress) -> None:
+        self.is_over = False
+        self._listener = listener
+
+    def __call__(self, phase: str, done: int, total: int) -> None:
+        """As `Progress`."""
+        if not self.is_over:
+            self._listener(phase, done, total)

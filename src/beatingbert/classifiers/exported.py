@@ -120,7 +120,9 @@ def export_kept(
     beside.mkdir()
     try:
         progress("exporting", 0, 3)
-        export_classifier(about.engine, folder, beside, about.settings, about.task, int8=int8)
+        export_classifier(
+            about.engine, folder, beside, about.settings, Workplace(task=about.task, folder=folder), int8=int8
+        )
         comparison = _compare(folder, beside, about, compared, progress)
         if comparison.agreement < min_agreement:
             raise BeatingBertError(

@@ -90,7 +90,7 @@ class Export:
     path: Kept
     format: Literal["onnx"] = "onnx"
     int8: bool = False
-    rows: Path | None = None
+    rows: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     min_agreement: float = 0.98
 
     def __call__(self) -> int:

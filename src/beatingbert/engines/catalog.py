@@ -11,7 +11,6 @@ from typing import Any
 
 from beatingbert.engines.protocol import Classifier, Engine, Workplace
 from beatingbert.errors import NotAvailableError, UnknownNameError
-from beatingbert.tasks.spec import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +78,7 @@ ENGINES: dict[str, Entry] = {
         "an LLM, in this process or behind a server, with a prompt that DSPy has optimised on train",
         f"{_HERE}.optimized.settings:OptimizedSettings",
         f"{_HERE}.optimized.engine:OptimizedEngine",
+        f"{_HERE}.optimized.engine:restore",
     ),
     "served": Entry(
         "a model behind a server (Ollama, or any OpenAI-compatible one), prompted zero-shot or with demonstrations",
@@ -148,7 +148,7 @@ def restore_classifier(
 
 
 def export_classifier(
-    name: str, kept: Path, target: Path, settings: Mapping[str, Any], task: Task, *, int8: bool
+    name: str, kept: Path, target: Path, settings: Mapping[str, Any], workplace: Workplace, *, int8: bool
 ) -> None:
     """Write a kept classifier in the form of another runtime.
 
@@ -157,14 +157,14 @@ def export_classifier(
         kept: the classifier's folder.
         target: empty folder for the other form.
         settings: of the engine.
-        task: what it answers.
+        workplace: whose task it answers.
         int8: whether weights are rounded to 8 bits.
 
     Raises:
         NotAvailableError: the engine has no such form.
         MissingExtraError: a package that this needs is not installed.
     """
-    _load(_exporting(name).export)(kept, target, check_settings(name, settings), task, int8=int8)
+    _load(_exporting(name).export)(kept, target, check_settings(name, settings), workplace.task, int8=int8)
 
 
 def restore_exported(name: str, kept: Path, target: Path, workplace: Workplace) -> Classifier:

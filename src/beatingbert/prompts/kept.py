@@ -12,11 +12,16 @@ PROMPTS, DEMONSTRATIONS = "prompts", "demonstrations.json"
 
 
 def keep_prompt(folder: Path, template: Template, demonstrations: Demonstrations) -> None:
-    """Write the prompt file as it was read, in a folder of its own as `--prompt_dir` wants one, and what is shown."""
-    (folder / PROMPTS).mkdir()
-    (folder / PROMPTS / f"{template.name}.txt").write_text(template.text, encoding="utf-8")
+    """Write the prompt file and what is shown."""
+    keep_template(folder, template.name, template.text)
     text = json.dumps(demonstrations.to_json(), indent=2, ensure_ascii=False)
     (folder / DEMONSTRATIONS).write_text(text + "\n", encoding="utf-8")
+
+
+def keep_template(folder: Path, name: str, text: str) -> None:
+    """Write the prompt file as it was read, in a folder of its own as `--prompt_dir` wants one."""
+    (folder / PROMPTS).mkdir()
+    (folder / PROMPTS / f"{name}.txt").write_text(text, encoding="utf-8")
 
 
 def kept_prompts(folder: Path) -> Path:

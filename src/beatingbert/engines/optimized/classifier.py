@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from dspy.utils.exceptions import AdapterParseError
 
+from beatingbert.checkpoints.kept import keep_checkpoint
 from beatingbert.engines.llm.calibration import softmax
 from beatingbert.engines.optimized.asking import Asker
-from beatingbert.engines.optimized.program import Program
+from beatingbert.engines.optimized.program import Program, save_program
 from beatingbert.engines.optimized.served import ServedVoice
+from beatingbert.engines.optimized.settings import FOLDER
 from beatingbert.engines.optimized.signature import LABEL
 from beatingbert.engines.optimized.voice import Prompt, Said, Voice
 from beatingbert.engines.protocol import EngineFacts, Workplace
 from beatingbert.engines.served.account import seconds_together, usage_notes
 from beatingbert.engines.served.client import Reply
+from beatingbert.engines.served.engine import keep_access
+from beatingbert.prompts.kept import keep_template
 from beatingbert.tasks.example import Question
 from beatingbert.tasks.prediction import Prediction
 
@@ -49,6 +54,12 @@ class ProgramClassifier:
         self._voice = voice
         self._workplace = workplace
         self._signature = asker.form.signature(program.instruction)
+
+    def keep(self, folder: Path) -> None:
+        """The program, the prompt file that its words are from, and which model it asks: its name and hash."""
+        keep_checkpoint(folder, self.facts.checkpoint)
+        keep_template(folder, self.facts.template["name"], self.facts.template["text"])
+        save_program(self._program, self._asker, folder / FOLDER, self._workplace.task.name)
 
     def predict(self, questions: Sequence[Question]) -> list[Prediction]:
         """One answer per question, in the order given."""
@@ -105,6 +116,11 @@ class ServedProgramClassifier(ProgramClassifier):
         super().__init__(program, asker, voice, facts, workplace)
         self._served = voice
         self._replies: dict[Prompt, tuple[Reply, ...]] = {}
+
+    def keep(self, folder: Path) -> None:
+        """The same, and in which variable the server's key is."""
+        super().keep(folder)
+        keep_access(folder, self._workplace.access)
 
     def _answer(self, questions: Sequence[Question], say: Callable[[Sequence[Prompt]], list[Said]]) -> list[Prediction]:
         def remembering(prompts: Sequence[Prompt]) -> list[Said]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from beatingbert.checkpoints.kept import kept_checkpoint
 from beatingbert.engines.optimized.settings import FOLDER, OptimizedSettings
 from beatingbert.engines.protocol import Workplace
 from beatingbert.engines.served.settings import is_served
 from beatingbert.errors import MissingExtraError, TooFewExamplesError
-from beatingbert.prompts.template import load_template
+from beatingbert.prompts.kept import kept_prompts
+from beatingbert.prompts.template import Template, load_template
 from beatingbert.tasks.example import Example
 from beatingbert.tasks.spec import Shape
 from beatingbert.tasks.subsample import draw_stratified, text_key
@@ -22,10 +25,11 @@ try:
     from beatingbert.engines.optimized.budget import Meter
     from beatingbert.engines.optimized.classifier import ProgramClassifier, ServedProgramClassifier
     from beatingbert.engines.optimized.optimise import Outcome, optimise
-    from beatingbert.engines.optimized.program import count_labels, key_of, load_program, save_program
+    from beatingbert.engines.optimized.program import Program, count_labels, key_of, load_program, save_program
     from beatingbert.engines.optimized.served import ServedVoice, served_voice
     from beatingbert.engines.optimized.signature import Form, form_of
     from beatingbert.engines.optimized.voice import Voice
+    from beatingbert.engines.served.engine import require_same_model, with_kept_access
 except ImportError as error:
     if (error.name or "").partition(".")[0] == "beatingbert":
         raise
@@ -44,21 +48,12 @@ class OptimizedEngine:
     def fit(self, train: Sequence[Example], *, development: Sequence[Example], seed: int) -> ProgramClassifier:
         """Compile a program, keep it in `dspy_optimized/`, and let it answer."""
         settings, workplace = self._settings, self._workplace
-        template = load_template(workplace.task, workplace.prompt_dir)
         shown, scored = self._rows(train, development, seed) if settings.program is None else ([], [])
         kept = None if settings.program is None else Path(settings.program)
-        most_choices = _most_choices(train, development) if kept is None else count_labels(kept)
-        if workplace.task.shape is Shape.CHOICE:
-            template = template.by_letter()
-        form = form_of(
-            workplace.task,
-            template,
-            reasoning=settings.reasoning,
-            most_choices=most_choices,
-            has_question=settings.adapter == "template",
-        )
+        template = self._template()
+        form = self._form(template, _most_choices(train, development) if kept is None else count_labels(kept))
         voice = self._voice(seed)
-        asker = Asker(form, adapter_of(str(settings.adapter), form, template), voice, settings.max_new_tokens)
+        asker = self._asker(form, template, voice)
         facts = voice.facts
         facts.template = {"name": template.name, "text": template.text, "sha256": template.sha256}
         if kept is None:
@@ -72,9 +67,42 @@ class OptimizedEngine:
         facts.notes["demonstrations"] = [_row_of(demo, form, shown) for demo in program.demonstrations]
         facts.notes |= self._how(voice, form)
         save_program(program, asker, workplace.folder / FOLDER, workplace.task.name)
+        return self._classifier(program, asker, voice)
+
+    def reopen(self, folder: Path, *, seed: int) -> ProgramClassifier:
+        """The program as one of its classifiers was kept in a folder, with the same model."""
+        if not is_served(self._settings.checkpoint):
+            kept_checkpoint(folder, self._workplace.progress)
+        template = self._template()
+        form = self._form(template, count_labels(folder / FOLDER))
+        voice = self._voice(seed)
         if isinstance(voice, ServedVoice):
-            return ServedProgramClassifier(program, asker, voice, facts, workplace)
-        return ProgramClassifier(program, asker, voice, facts, workplace)
+            require_same_model(folder, voice.facts)
+        asker = self._asker(form, template, voice)
+        voice.facts.template = {"name": template.name, "text": template.text, "sha256": template.sha256}
+        return self._classifier(load_program(folder / FOLDER, asker), asker, voice)
+
+    def _template(self) -> Template:
+        template = load_template(self._workplace.task, self._workplace.prompt_dir)
+        return template.by_letter() if self._workplace.task.shape is Shape.CHOICE else template
+
+    def _form(self, template: Template, most_choices: int) -> Form:
+        return form_of(
+            self._workplace.task,
+            template,
+            reasoning=self._settings.reasoning,
+            most_choices=most_choices,
+            has_question=self._settings.adapter == "template",
+        )
+
+    def _asker(self, form: Form, template: Template, voice: Voice) -> Asker:
+        settings = self._settings
+        return Asker(form, adapter_of(str(settings.adapter), form, template), voice, settings.max_new_tokens)
+
+    def _classifier(self, program: Program, asker: Asker, voice: Voice) -> ProgramClassifier:
+        if isinstance(voice, ServedVoice):
+            return ServedProgramClassifier(program, asker, voice, voice.facts, self._workplace)
+        return ProgramClassifier(program, asker, voice, voice.facts, self._workplace)
 
     def _rows(
         self, train: Sequence[Example], development: Sequence[Example], seed: int
@@ -141,6 +169,18 @@ class OptimizedEngine:
             "answer_by": "likelihood" if voice.compares and not form.reasoning else "generation",
             **({"choices": "by letter"} if self._workplace.task.shape is Shape.CHOICE else {}),
         }
+
+
+def restore(folder: Path, settings: OptimizedSettings, workplace: Workplace, *, seed: int) -> ProgramClassifier:
+    """The classifier that was kept in the folder: its program with the same model.
+
+    Raises:
+        CheckpointError: the weights are gone, or the model is another one by now.
+    """
+    workplace = replace(workplace, prompt_dir=kept_prompts(folder))
+    if is_served(settings.checkpoint):
+        workplace = with_kept_access(folder, workplace)
+    return OptimizedEngine(settings, workplace).reopen(folder, seed=seed)
 
 
 def _row_of(demonstration: Mapping[str, str], form: Form, rows: Sequence[Example]) -> str | None:

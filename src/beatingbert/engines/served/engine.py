@@ -89,18 +89,39 @@ def restore(folder: Path, settings: ServedSettings, workplace: Workplace, *, see
     Raises:
         CheckpointError: the server tells that the model of this name is another one by now.
     """
-    variable = json.loads((folder / ACCESS).read_text(encoding="utf-8"))["key_variable"]
-    if workplace.access.key_variable is None:
-        workplace = replace(workplace, access=replace(workplace.access, key_variable=variable))
+    workplace = with_kept_access(folder, workplace)
     template = load_template(workplace.task, kept_prompts(folder))
     classifier = ServedEngine(settings, workplace).open(template, kept_demonstrations(folder), seed=seed)
-    then, now = read_kept(folder)["sha256"], classifier.facts.checkpoint["sha256"]
+    require_same_model(folder, classifier.facts)
+    return classifier
+
+
+def keep_access(folder: Path, access: Access) -> None:
+    """Write down in which variable the server's key is: never the key itself."""
+    text = json.dumps({"key_variable": access.key_variable}, indent=2)
+    (folder / ACCESS).write_text(text + "\n", encoding="utf-8")
+
+
+def with_kept_access(folder: Path, workplace: Workplace) -> Workplace:
+    """The workplace with the variable of the key that was kept, where it names none itself."""
+    if workplace.access.key_variable is not None:
+        return workplace
+    variable = json.loads((folder / ACCESS).read_text(encoding="utf-8"))["key_variable"]
+    return replace(workplace, access=replace(workplace.access, key_variable=variable))
+
+
+def require_same_model(folder: Path, facts: EngineFacts) -> None:
+    """Refuse to go on with a kept classifier whose model is another one by now, as far as the server tells.
+
+    Raises:
+        CheckpointError: it is.
+    """
+    then, now = read_kept(folder)["sha256"], facts.checkpoint["sha256"]
     if then != now:
         raise CheckpointError(
-            f"{settings.model!r} at {settings.base_url} is another model than the one that the classifier was made "
-            f"with (digest {now[:12]!r}, not {then[:12]!r}); fetch the former one, or make the classifier anew"
+            f"{facts.checkpoint['reference']!r} is another model on its server than the one that the classifier was "
+            f"made with (digest {now[:12]!r}, not {then[:12]!r}); fetch the former one, or make the classifier anew"
         )
-    return classifier
 
 
 def connect(settings: ServedSettings, access: Access, progress: Progress) -> Server:
@@ -166,8 +187,7 @@ class ServedClassifier:
         """In which words the model is asked and in which variable the key is: never the key itself."""
         keep_checkpoint(folder, self.facts.checkpoint)
         keep_prompt(folder, self._wording.template, self._wording.demonstrations)
-        text = json.dumps({"key_variable": self._workplace.access.key_variable}, indent=2)
-        (folder / ACCESS).write_text(text + "\n", encoding="utf-8")
+        keep_access(folder, self._workplace.access)
 
     def seconds_alone(self, question: Question) -> float:
         """As `KeepsAnswers`."""
