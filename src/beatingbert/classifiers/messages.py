@@ -53,7 +53,7 @@ def request_model(task: Task, *, texts: int, characters: int) -> type[BaseModel]
     """
     one: Any = _text_type(task, Annotated[str, Field(max_length=characters)])
     about = Field(min_length=1, max_length=texts, description=_about(task), examples=[_sample(task)])
-    fields: Any = {"texts": (list[one], about)}  # type: ignore[valid-type]
+    fields: Any = {"texts": (list[one], about)}
     return create_model("Asked", __config__=ConfigDict(extra="forbid"), __doc__="Texts to be answered.", **fields)
 
 
