@@ -1,7 +1,7 @@
 """The user's rows written back in the format they came in, with two more columns. Nothing else of them is changed.
 
 But one thing: in CSV and TSV, which spreadsheets open, a cell that would be run as a formula gets an apostrophe before
-it, as in every table that is exported here (`runs.store.disarmed`).
+it, as in every table that is exported here (`runs.store.disarmed`); a number with a sign gets none.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import csv
 import gzip
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -20,6 +21,7 @@ from beatingbert.runs.store import disarmed
 from beatingbert.tasks.rows import StoredRow
 from beatingbert.tasks.tables import PARQUET_ROWS, stream_table
 
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 Names = tuple[str, str]
 """Of the label's and the probability's column."""
 
@@ -58,8 +60,8 @@ def _write_csv(rows: Iterator[StoredRow], text: io.TextIOBase, answers: Iterable
     count = 0
     for row, answer in zip(rows, answers, strict=True):
         if count == 0:
-            writer.writerow([disarmed(name) for name in (*row.cells, *names)])
-        writer.writerow([disarmed(cell) for cell in (*row.cells.values(), *_cells(answer))])
+            writer.writerow([_safe(name) for name in (*row.cells, *names)])
+        writer.writerow([_safe(cell) for cell in (*row.cells.values(), *_cells(answer))])
         count += 1
     return count
 
@@ -69,8 +71,8 @@ def _write_tsv(rows: Iterator[StoredRow], text: io.TextIOBase, answers: Iterable
     count = 0
     for row, answer in zip(rows, answers, strict=True):
         if count == 0:
-            text.write("\t".join(str(disarmed(name)) for name in (*row.cells, *names)) + "\n")
-        text.write("\t".join(str(disarmed(cell)) for cell in (*row.cells.values(), *_cells(answer))) + "\n")
+            text.write("\t".join(str(_safe(name)) for name in (*row.cells, *names)) + "\n")
+        text.write("\t".join(str(_safe(cell)) for cell in (*row.cells.values(), *_cells(answer))) + "\n")
         count += 1
     return count
 
@@ -84,6 +86,10 @@ def _write_jsonl(rows: Iterator[StoredRow], text: io.TextIOBase, answers: Iterab
         text.write((line if _has_bytes(line) else json.dumps(whole)) + "\n")
         count += 1
     return count
+
+
+def _safe(cell: Any) -> Any:
+    return cell if isinstance(cell, str) and NUMBER.fullmatch(cell) else disarmed(cell)
 
 
 def _has_bytes(text: str) -> bool:

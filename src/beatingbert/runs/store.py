@@ -27,7 +27,6 @@ EVIDENCE = ("predictions.parquet", "history.json", "prompts/template.txt", "prom
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 RESULTS = "results.json"
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 class RunFolder:
@@ -289,9 +288,8 @@ def write_csv(path: Path, rows: Sequence[Sequence[Any]]) -> None:
 
 
 def disarmed(cell: Any) -> Any:
-    """The cell, with an apostrophe before it where a spreadsheet would run it as a formula; "-1.5" is a number."""
-    runs = isinstance(cell, str) and cell.startswith(FORMULA_STARTS) and not NUMBER.fullmatch(cell)
-    return f"'{cell}" if runs else cell
+    """The cell, with an apostrophe before it where a spreadsheet would run it as a formula."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell
 
 
 def write_predictions(

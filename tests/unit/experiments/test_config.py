@@ -12,7 +12,7 @@ from beatingbert.experiments.config import SERVED_FLAGS
 from beatingbert.experiments.planning import plan_cell
 
 # Where rows lie and results go: no part of the question.
-PLACE = {"data_dir", "output_dir", "run_name"}
+PLACE = {"keep_classifier", "data_dir", "output_dir", "run_name"}
 # How a training is kept and watched: no part of it either.
 UPKEEP: dict[str, Any] = {"resume": True, "checkpoint_steps": 100, "report_to": "wandb"}
 EVERY_RUN: dict[str, Any] = {
