@@ -26,7 +26,7 @@ MOST_CLASSES = 12
 
 @dataclass(frozen=True, kw_only=True)
 class Inspect(OwnTable):
-    """Look at a table of your own: how it is read, its oddities, and what is done about each.
+    """Look at a table of your own: how it is read, what is odd in it, what is done about it.
 
     Attributes:
         json: File for everything that is found, as JSON.

@@ -125,12 +125,14 @@ def take_part(
     taken = np.zeros(len(labels), dtype=bool)
 
     def take(numbers: list[int], most: int, *, by_quota: bool) -> None:
+        rows = int(taken.sum())
         for number in numbers:
-            held = Counter(labels[position] for position in sets[number])
-            if taken.sum() >= most or taken[sets[number][0]]:
+            if rows >= most or taken[sets[number][0]]:
                 continue
+            held = Counter(labels[position] for position in sets[number])
             if all(count < left[label] and (not by_quota or count <= quotas[label]) for label, count in held.items()):
                 taken[sets[number]] = True
+                rows += len(sets[number])
                 left.subtract(held)
                 for label, count in held.items():
                     quotas[label] -= count

@@ -118,7 +118,7 @@ def _check_classes(labels: set[str], own: OwnData, rows: int) -> None:
             f"column {column!r} has the one label '{shown(labels.pop())}' in all {rows:,} rows; expected two "
             f"classes or more. {way_out}"
         )
-    if len(labels) > MOST_LABELS:
+    if len(labels) > MOST_LABELS or (rows >= 20 and len(labels) > rows / 2):
         kind = "amounts, ids or texts" if len(labels) > rows / 20 else "too many classes"
         raise DataError(
             f"column {column!r} has {len(labels):,} different values in {rows:,} rows; expected 2 to {MOST_LABELS} "

@@ -103,9 +103,10 @@ def test_reviews_in_a_zip_file_ask_for_the_label_and_the_second_text() -> None:
 
 def test_reviews_of_one_product_stay_on_one_side() -> None:
     own = read_own(OWN / f"{CLOTHES}.zip", label="Recommended IND", text_pair="Title", group="Clothing ID")
-    found = counts(look(own))
+    looked = look(own)
+    found = counts(looked)
     assert (found["empty text"], found["half empty"]) == (844, 3810 + 845 - 2 * 844)
-    task, splits = split_own(own)
+    task, splits = split_own(own, looked=looked)
     assert (task.shape, task.text_fields, task.long_field) == ("pair", ("Review_Text", "Title"), "Review_Text")
     with zipfile.ZipFile(OWN / f"{CLOTHES}.zip") as archive, archive.open(archive.namelist()[0]) as file:
         rows = list(csv.DictReader((line.decode() for line in file), strict=True))
