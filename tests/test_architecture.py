@@ -24,6 +24,7 @@ MAY_IMPORT = {
         *BELOW_ALL,
     },
     "report": {"runs", "statistics", "tasks", *BELOW_ALL},
+    "study": {"report", "runs", "statistics", "tasks", *BELOW_ALL},
     "engines": {"checkpoints", "prompts", "tasks", "wheels", *BELOW_ALL},
     "execution": set(BELOW_ALL),
     "checkpoints": {"tasks", "wheels", *BELOW_ALL},

@@ -205,7 +205,7 @@ class SuiteStatus(SuiteWithPublished):
 
 @dataclass(frozen=True, kw_only=True)
 class SuitePublish(SuiteCommand):
-    """Publish what of a suite is finished: records and predictions, without texts, weights and places on this machine.
+    """Publish the finished cells of a suite: records and predictions, without texts and weights.
 
     Attributes:
         to: The folder of published runs; what lies there already stays as it is.

@@ -97,15 +97,15 @@ def _crossing(curves: Sequence[LearningCurve], quotes: Quotes) -> list[str]:
     best = min(trained, key=lambda one: (math.inf if one.rows is None else one.rows, one.name))
     assert best.prompted is not None and best.rows is not None
     sizes = list(best.points)
-    over = f"the best prompted LLM, {named(best.prompted)}"
+    over = f"the best prompted LLM, {named(best.prompted)}"  # goes on with a comma
     place = "answer"
     most = quotes.accuracy(place, best.points[sizes[-1]], best.accuracy(sizes[-1]))
     if best.rows == 0:
-        told = f"{escape_markdown(best.name)} is ahead of {over}, from the {sizes[0]:,} rows on that were tried least"
+        told = f"{escape_markdown(best.name)} is ahead of {over}, from the fewest rows on that were tried, {sizes[0]:,}"
     elif math.isinf(best.rows):
         told = f"no encoder overtakes {over}, with up to {sizes[-1]:,} labelled rows"
     else:
-        told = f"{escape_markdown(best.name)} overtakes {over} at about {about(best.rows)} labelled rows"
+        told = f"{escape_markdown(best.name)} overtakes {over}, at about {about(best.rows)} labelled rows"
     band = f"95 % band {about(best.low, best)} to {about(best.high, best)}" if 0 < best.rows < math.inf else ""
     cells = name_cells(best.prompted, *best.points.values())
     behind = f"with {sizes[-1]:,} it has {most} %"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from beatingbert.report.contenders import Kind
 from beatingbert.report.machines import of_one_machine
@@ -23,8 +23,7 @@ from beatingbert.study.crossings import LearningCurve
 from beatingbert.study.material import Lineup
 from beatingbert.study.verdicts import Ruling
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+Figure = Any  # matplotlib's, which is imported where pictures are drawn
 
 
 def draw_study(
