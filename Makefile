@@ -5,11 +5,15 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 READY := $(VENV)/.ready
 
-.PHONY: demo test setup lint bench clean
+# Another study: make study SUITE=study_gpu STUDY=studies/gpu
+SUITE ?= study
+STUDY ?= studies/offline
+
+.PHONY: demo test setup lint bench study study-report study-check clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
-	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: setup  ## compare a fine-tuned encoder with small LLMs on real movie reviews
 	$(BIN)/beatingbert demo
@@ -26,6 +30,15 @@ lint: setup  ## style and types
 
 bench: setup  ## speed against the peers, written to docs/PERFORMANCE.md; under half an hour
 	$(BIN)/python benchmarks/run.py --write
+
+study: setup  ## go on with the study (needs BEATINGBERT_DATA): run what is left, publish each cell as it ends
+	$(BIN)/beatingbert suite run $(SUITE) --published $(STUDY)
+
+study-report: setup  ## its tables, pictures and pages from the published records; under a minute
+	$(BIN)/python experiments/write_results.py $(STUDY)
+
+study-check: setup  ## run three published cells again, drawn at random, and compare every prediction
+	$(BIN)/python experiments/check_study.py $(SUITE) $(STUDY)
 
 clean:  ## remove the environment; downloaded weights stay in the user's cache
 	rm -rf $(VENV)

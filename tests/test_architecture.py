@@ -54,6 +54,7 @@ MAY_IMPORT = {
     "report": {"runs", "statistics", "tasks", *BELOW_ALL},
     "tables": {"prompts", "tasks", *BELOW_ALL},
     "classifiers": {"engines", "runs", "tasks", *BELOW_ALL},
+    "study": {"report", "runs", "statistics", "tasks", *BELOW_ALL},
     "engines": {"checkpoints", "prompts", "tasks", "wheels", *BELOW_ALL},
     "execution": set(BELOW_ALL),
     "checkpoints": {"tasks", "wheels", *BELOW_ALL},

@@ -20,7 +20,7 @@ from beatingbert.cli.inspect import Inspect
 from beatingbert.cli.report import Report
 from beatingbert.cli.run import run_and_tell
 from beatingbert.cli.show import Show
-from beatingbert.cli.suite import SuiteCommand, SuitePlan, SuiteReport, SuiteRun, SuiteStatus
+from beatingbert.cli.suite import SuiteCommand, SuitePlan, SuitePublish, SuiteReport, SuiteRun, SuiteStatus
 from beatingbert.errors import BeatingBertError
 from beatingbert.experiments import company
 from beatingbert.experiments.config import RUNS, RunConfig
@@ -39,6 +39,7 @@ Suites = (
     Annotated[SuitePlan, Choice("plan")]
     | Annotated[SuiteRun, Choice("run")]
     | Annotated[SuiteStatus, Choice("status")]
+    | Annotated[SuitePublish, Choice("publish")]
     | Annotated[SuiteReport, Choice("report")]
 )
 ABOUT_SUITES = "A grid of runs as a file: what it would cost, doing it, going on with it, and what came of it."

@@ -1,4 +1,4 @@
-"""`beatingbert suite plan|run|status|report FILE`: a grid of runs, gone on with wherever it was interrupted."""
+"""`beatingbert suite plan|run|status|publish|report FILE`: a grid of runs, gone on with wherever it was interrupted."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from rich.markup import escape
 from beatingbert.cli.console import err, out
 from beatingbert.cli.report import Report
 from beatingbert.cli.suite_live import live_suite
-from beatingbert.cli.suite_tables import announce, conclude, tell_plan, tell_status
+from beatingbert.cli.suite_tables import announce, conclude, tell_plan, tell_publication, tell_status
 from beatingbert.errors import SettingsError, SuiteError
 from beatingbert.execution.catalog import build_executor
 from beatingbert.experiments.suite.jobs import Outcome, Terms, fetch_data, run_cells
 from beatingbert.experiments.suite.load import Suite, load_suite, select
 from beatingbert.experiments.suite.plan import Plan, plan_suite
 from beatingbert.experiments.suite.probe import probe
+from beatingbert.experiments.suite.publish import Publisher, publish_suite
 from beatingbert.experiments.suite.stock import State
 from beatingbert.experiments.suite.travel import pull
 from beatingbert.runs.remote import is_url
@@ -77,7 +78,24 @@ class SuiteCommand:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SuitePlan(SuiteCommand):
+class SuiteWithPublished(SuiteCommand):
+    """What the commands are told for which published runs count.
+
+    Attributes:
+        published: Folder of runs published by 'suite publish': their cells count as done.
+    """
+
+    published: Path | None = None
+
+    def plan(self, suite: Suite, **more: Any) -> Plan:
+        """The suite held against the store and what is published."""
+        if self.published is not None and not self.published.is_dir() and self.published.exists():
+            raise SettingsError(f"--published must be a folder, got {str(self.published)!r}")
+        return super().plan(suite, published=self.published, **more)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuitePlan(SuiteWithPublished):
     """Say what a suite would run, what is done already, and what the rest will cost; runs nothing.
 
     Attributes:
@@ -103,10 +121,12 @@ class SuitePlan(SuiteCommand):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SuiteRun(SuiteCommand):
+class SuiteRun(SuiteWithPublished):
     """Run what of a suite is not done yet; give the same command again to go on with it.
 
     Attributes:
+        published: Folder of runs published by 'suite publish': their cells count as done, and whatever is finished is
+            published there at once.
         executor: Where cells run: 'serial' one after another, 'processes' several at a time on this machine, 'ray' on a
             Ray cluster.
         workers: Cells at a time. Default: one; with processes one per GPU, else two; with Ray as many as fit.
@@ -130,6 +150,7 @@ class SuiteRun(SuiteCommand):
     cpus: float = 1
     gpus: float = 0
     report: bool = False
+    published: Path | None = None
 
     def __call__(self) -> int:
         """Run, then tell what came of it."""
@@ -145,6 +166,8 @@ class SuiteRun(SuiteCommand):
             suite = self.load()
         for folder, damage in RunStore(self.root(suite)).quarantine().items():
             err.print(f"set aside, to be run again: {escape(str(folder))}: {escape(damage)}")
+        if self.published is not None:
+            tell_publication(publish_suite(suite, self.root(suite), self.published))
         plan = self.plan(suite)
         chosen = {one.id for one in (suite.cells if self.only is None else select(suite.cells, self.only))}
         cells = [one for one in plan.todo if one.id in chosen]
@@ -153,7 +176,8 @@ class SuiteRun(SuiteCommand):
         try:
             if cells:
                 with live_suite(plan, title=suite.name, cells=cells) as told:
-                    run_cells(cells, plan, executor, self._terms(), on_event=told, outcome=outcome)
+                    heard = told if self.published is None else Publisher(suite, plan, self.published, told)
+                    run_cells(cells, plan, executor, self._terms(), on_event=heard, outcome=outcome)
         finally:
             conclude(outcome, self.root(suite))
         if self.report:
@@ -168,7 +192,7 @@ class SuiteRun(SuiteCommand):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SuiteStatus(SuiteCommand):
+class SuiteStatus(SuiteWithPublished):
     """Say how far a suite is: cells done, running, failed and left, and where the tracebacks are."""
 
     def __call__(self) -> int:
@@ -176,6 +200,26 @@ class SuiteStatus(SuiteCommand):
         suite = self.load()
         plan = self.plan(suite)
         tell_status(plan)
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuitePublish(SuiteCommand):
+    """Publish the finished cells of a suite: records and predictions, without texts and weights.
+
+    Attributes:
+        to: The folder of published runs; what lies there already stays as it is.
+    """
+
+    to: Path
+
+    def __call__(self) -> int:
+        """Publish, then tell what is there and what is missing."""
+        suite = self.load()
+        root = self.root(suite)
+        if self.url is not None:
+            self.plan(suite)  # which brings the runs here
+        tell_publication(publish_suite(suite, root, self.to))
         return 0
 
 

@@ -12,6 +12,7 @@ from beatingbert.cli.console import out
 from beatingbert.experiments.suite.jobs import Outcome
 from beatingbert.experiments.suite.load import SuiteCell
 from beatingbert.experiments.suite.plan import Plan, parts_of, uncertainty
+from beatingbert.experiments.suite.publish import Publication
 from beatingbert.experiments.suite.stock import State
 from beatingbert.report.text import duration
 
@@ -67,6 +68,16 @@ def tell_status(plan: Plan) -> None:
     _list_failed({one.name: plan.stock.error_of(one) for one in failed})
     for path in plan.stock.unreadable:
         out.print(f"damaged, so not done: {escape(str(path))}")
+
+
+def tell_publication(done: Publication) -> None:
+    """What was published, what is missing, and what lies there that is no part of the suite."""
+    told = f"{escape(str(done.folder))}/: {len(done.added):,} cells published, {done.there:,} were there before, "
+    out.print(f"{told}{len(done.missing):,} of the suite are not finished")
+    for name in done.foreign[:MOST_LISTED]:
+        out.print(f"no cell of this suite (any more), so left out of its report: {escape(name)}")
+    if len(done.foreign) > MOST_LISTED:
+        out.print(f"... and {len(done.foreign) - MOST_LISTED:,} more")
 
 
 def announce(plan: Plan, cells: Sequence[SuiteCell]) -> None:

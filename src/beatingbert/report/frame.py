@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, OrderedDict, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -134,8 +134,14 @@ def titles_of(groups: Sequence[Group]) -> list[str]:
     return titles
 
 
-def read_frame(root: Path, *, progress: Progress = silent) -> Frame:
-    """Read all finished runs anywhere under `root`."""
+def read_frame(root: Path, *, only: Collection[str] | None = None, progress: Progress = silent) -> Frame:
+    """Read all finished runs anywhere under `root`.
+
+    Args:
+        root: the folder.
+        only: ids of the cells that count; runs of others are skipped, with the reason. Left out, all count.
+        progress: called while work is done.
+    """
     records, skipped = [], []
     rows: dict[tuple[str, str, str, str], list[tuple[RunRecord, Answers]]] = defaultdict(list)
     paths = sorted(root.glob(f"**/{RESULTS}"))
@@ -143,6 +149,8 @@ def read_frame(root: Path, *, progress: Progress = silent) -> Frame:
     for done, path in enumerate(paths, start=1):
         try:
             record = read_sound_record(path)
+            if only is not None and record.cell.id not in only:
+                raise DataError(f"its cell {record.cell.id} is none of those that were asked for")
             for split in record.scores:
                 answers = _checked(record, split)
                 key = (record.cell.task, split, record.data["revision"], answers.fingerprint)

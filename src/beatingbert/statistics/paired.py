@@ -190,7 +190,7 @@ def seeded_gap(first: BoolArray, second: BoolArray, *, level: float, draws: int,
     differences = first.mean(axis=0) - second.mean(axis=0)
     rows, value, squares = len(differences), float(differences.mean()), float((differences**2).sum())
     opened = (squares + 1) / (rows + 2) - (value * rows / (rows + 2)) ** 2
-    seeds = [_seed_variance(side) for side in (first, second) if len(side) > 1]
+    seeds = [seed_variance(side) for side in (first, second) if len(side) > 1]
     variance, degrees = _total((opened / (rows + 2), rows - 1), *seeds)
     reach = float(stdtrit(degrees, (1 + level) / 2)) * variance**0.5
     interval = Interval(value, max(-1.0, value - reach), min(1.0, value + reach), level)
@@ -202,7 +202,7 @@ def seeded_gap(first: BoolArray, second: BoolArray, *, level: float, draws: int,
     return SeededGap(interval, min(1.0, 2 * float(stdtr(degrees, -distance / variance**0.5))))
 
 
-def _seed_variance(side: BoolArray) -> tuple[float, float]:
+def seed_variance(side: BoolArray) -> tuple[float, float]:
     """Variance of a side's mean accuracy by its seeds, and degrees of freedom.
 
     It is never less than the rows on which the seeds disagree would give if no seed were better than another: seeds

@@ -31,7 +31,10 @@ PAGES: dict[str, Callable[[], int]] = {
         name: lambda name=name: main([name, "--help"])
         for name in ("inspect", "show", "diff", "report", "demo", "suite", "decide", "predict", "export", "serve")
     },
-    **{f"suite_{name}": lambda name=name: main(["suite", name, "--help"]) for name in "plan run status report".split()},
+    **{
+        f"suite_{name}": lambda name=name: main(["suite", name, "--help"])
+        for name in "plan run status publish report".split()
+    },
     "run_bert.py": lambda: script(BERTConfig, "run_bert.py", ["--help"]),
     "run_llm.py": lambda: script(LLMConfig, "run_llm.py", ["--help"]),
     "analyze_results.py": lambda: report_script("analyze_results.py", ["--help"]),

@@ -200,6 +200,24 @@ def test_runs_kept_at_a_url_are_not_done_again_elsewhere(
     assert ids("one") == ids("two")
 
 
+def test_what_is_published_is_not_run_again_and_what_is_run_is_published(
+    suite: Path, here: Here, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here.until = 2
+    assert main(["suite", "run", "mine.yaml", "--published", "study", "--results_dir", "one"]) == 130
+    assert len(ids("study")) == 2
+    here.until = None
+    capsys.readouterr()
+    assert main(["suite", "plan", "mine.yaml", "--published", "study", "--results_dir", "two"]) == 0
+    assert "4 cells, 2 to run" in capsys.readouterr().out
+    assert main(["suite", "run", "mine.yaml", "--published", "study", "--results_dir", "two"]) == 0
+    assert "2 done, 2 to run" in capsys.readouterr().out
+    assert len(ids("two")) == 2
+    assert len(ids("study")) == 4
+    assert main(["suite", "publish", "mine.yaml", "--results_dir", "two", "--to", "other"]) == 0
+    assert "other/: 2 cells published, 0 were there before, 2 of the suite are not finished" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -31,7 +31,7 @@ class Plan:
 
     @property
     def todo(self) -> list[SuiteCell]:
-        """What a run would do: grid minus store, in the suite's order; what failed is tried again."""
+        """What a run would do, in the suite's order: grid minus store minus published; what failed is tried again."""
         return [one for one in self.suite.cells if self.states[one.id] is not State.DONE]
 
     def count(self, state: State) -> int:
@@ -69,16 +69,24 @@ class Part:
     bases: Mapping[str, int]
 
 
-def plan_suite(suite: Suite, store: Path, *, past: Sequence[Path] = (), probed: Sequence[RunRecord] = ()) -> Plan:
+def plan_suite(
+    suite: Suite,
+    store: Path,
+    *,
+    published: Path | None = None,
+    past: Sequence[Path] = (),
+    probed: Sequence[RunRecord] = (),
+) -> Plan:
     """Hold a suite against a store.
 
     Args:
         suite: whose cells are wanted.
         store: the folder that holds their runs; it need not exist yet.
+        published: a folder of published runs; their cells are done, too.
         past: further folders with records to estimate from.
         probed: records of a probe, to estimate from.
     """
-    stock = take_stock(store)
+    stock = take_stock(store, published)
     states = {one.id: stock.state_of(one) for one in suite.cells}
     todo = [one for one in suite.cells if states[one.id] is not State.DONE]
     costs = {}

@@ -11,6 +11,7 @@ import shutil
 from pathlib import Path
 
 from beatingbert.checkpoints.catalog import WHEEL_CHECKPOINTS
+from beatingbert.checkpoints.device import CPU_BF16_FEATURES
 from beatingbert.tasks.load import Source
 from beatingbert.tasks.spec import Task
 
@@ -46,7 +47,11 @@ KNOWN_PARAMETERS = {
 """By the beginning of a hub name; others say their size in their name, or are taken for 150 million."""
 
 BYTES_PER_PARAMETER = 4
-FLOPS_PER_CORE = 5e10
+FLOPS_PER_CORE = {"bf16": 2.5e11, "fp32": 1e11}
+"""Taken from records of an AMD EPYC with AVX-512 and its bf16, nothing else running: SmolLM2 with five demonstrations
+2.7e11 on one core and 4.7e11 on two (ANLI R1, 200 rows), without any 5.9e11 on two (SST-2, 872 rows); MiniLM in
+training 8.5e11 on two (docs/LOG.md, 250 rows a second). In fp32 half of that and less."""
+
 FLOPS_WITH_GPU = 3e13
 
 
@@ -85,4 +90,13 @@ def flops_here() -> float:
     if shutil.which("nvidia-smi"):
         return FLOPS_WITH_GPU
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return FLOPS_PER_CORE * cores
+    return FLOPS_PER_CORE["bf16" if _has_bf16() else "fp32"] * cores
+
+
+def _has_bf16(told: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether the processor says that it multiplies bfloat16; torch, which knows, is not loaded for a plan."""
+    try:
+        words = set(told.read_text(encoding="utf-8", errors="replace").split())
+    except OSError:
+        return False
+    return not words.isdisjoint(CPU_BF16_FEATURES)

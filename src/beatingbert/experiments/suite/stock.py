@@ -53,11 +53,17 @@ class Stock:
         return self.root / one.name / ERROR
 
 
-def take_stock(root: Path) -> Stock:
-    """Read every record right under `root`; those that cannot be read are named, and their cells are not done."""
+def take_stock(root: Path, published: Path | None = None) -> Stock:
+    """Read every record right under `root`; those that cannot be read are named, and their cells are not done.
+
+    Args:
+        root: the store.
+        published: a folder of published runs whose cells are done as well; of a cell in both, the store's counts.
+    """
     records: dict[str, RunRecord] = {}
     unreadable = []
-    for path in sorted(root.glob(f"*/{RESULTS}")):
+    roots = [root] if published is None else [published, root]
+    for path in (path for folder in roots for path in sorted(folder.glob(f"*/{RESULTS}"))):
         try:
             record = read_record(path)
         except (BeatingBertError, OSError):

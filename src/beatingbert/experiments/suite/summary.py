@@ -18,6 +18,7 @@ HEAD = """# What the suites run
 says what of it is done and what the rest would cost here. Give the same command again to go on with what was
 interrupted.
 """
+LENGTH = 512  # of an encoder's input, unless something else is asked for
 COLUMNS = ("engine", "how", "checkpoints", "tasks", "train rows", "seeds", "cells")
 
 
@@ -53,15 +54,21 @@ def _expand(path: Path) -> tuple[Document, list[Square]]:
 
 def how(config: RunConfig) -> str:
     """How a cell answers, in words; the settings that its kind is known by."""
-    if config.engine not in ("llm", "lora", "served"):
-        return {"encoder": "fine-tuned", "linear": "trained"}.get(config.engine, "")
     settings = config.engine_settings()
+    if config.engine not in ("llm", "lora", "served"):
+        told = [
+            {"encoder": "fine-tuned", "linear": "trained"}.get(config.engine, ""),
+            f"cut at {settings['max_length']}" if settings.get("max_length", LENGTH) != LENGTH else "",
+            "selected on validation" if config.select_on == "validation" else "",
+        ]
+        return ", ".join(filter(None, told))
     shots = f"{settings['shots']}-shot" if settings["shots"] else "zero-shot"
     told = [
         f"LoRA r{settings['rank']}" if config.engine == "lora" else shots,
         "constrained" if settings["constrained"] else "written" if settings["answer_by"] == "generation" else "",
         f"{settings['calibration']} calibration" if settings.get("calibration", "none") != "none" else "",
         f"template {config.prompt_folder.name}" if config.prompt_folder else "",
+        "without chat template" if settings.get("chat_template") == "never" else "",
     ]
     return ", ".join(filter(None, told))
 

@@ -1,0 +1,1 @@
+"""What did the study find? From the published records of a suite to the tables, pictures and sentences of its pages."""

@@ -1,0 +1,153 @@
+import csv
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from beatingbert.errors import DataError
+from beatingbert.study.pages import fill
+from beatingbert.study.write import write_study
+from tiny_study import Press
+
+
+def block(page: str, name: str) -> str:
+    found = re.search(rf"<!-- study:{name} -->\n(.*?)<!-- /study:{name} -->", page, re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def test_a_report_is_the_same_byte_for_byte(whole_study: Callable[[], Path], tmp_path: Path) -> None:
+    folder = whole_study()
+    write_study(folder, [tmp_path / "one.md"])
+    first = {path.name: path.read_bytes() for path in (folder / "report").iterdir()}
+    write_study(folder, [tmp_path / "two.md"])
+    assert {path.name: path.read_bytes() for path in (folder / "report").iterdir()} == first
+    assert (tmp_path / "one.md").read_bytes() == (tmp_path / "two.md").read_bytes()
+    assert {"scores.csv", "verdicts.csv", "quotes.csv", "gaps.png", "latency_sst2.png", "learning_sst2.png"} <= set(
+        first
+    )
+    assert not list(folder.glob(".unfinished-*"))
+
+
+def test_a_report_needs_neither_torch_nor_the_engines(whole_study: Callable[[], Path], tmp_path: Path) -> None:
+    look = """
+import sys
+from pathlib import Path
+from beatingbert.study.write import write_study
+write_study(Path(sys.argv[1]), [Path(sys.argv[2])])
+names = ("torch", "transformers", "datasets", "beatingbert.engines.llm.engine")
+print(*(name for name in names if name in sys.modules))
+"""
+    arguments = [str(whole_study()), str(tmp_path / "page.md")]
+    done = subprocess.run([sys.executable, "-c", look, *arguments], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+    assert (tmp_path / "page.md").exists()
+
+
+def test_the_words_follow_the_verdicts(whole_study: Callable[[], Path], tmp_path: Path) -> None:
+    write_study(whole_study(), [tmp_path / "page.md"])
+    told = block((tmp_path / "page.md").read_text(encoding="utf-8"), "answer").split("\n\n")
+    encoder, llm, left, crossing, price = (one.strip() for one in told)
+    assert "on 1 of the 3 tasks that were judged a fine-tuned encoder beats every LLM: on SST-2 bert" in encoder
+    assert "on 1 of the 3 tasks that were judged an LLM beats every encoder: on RTE gpt" in llm
+    assert "+30.0 points" in llm
+    assert "on MRPC gpt (5-shot) against bert (fine-tuned on 1,000), -1.0 points" in left
+    assert "would settle it" in left
+    assert "overtakes the best prompted LLM, gpt (5-shot), at about 370 labelled rows" in crossing
+    assert "answers a question in 10.0 ms and was trained for 1 min 00 s" in price
+    assert "answers a question in 40.0 ms and needs no training" in price
+    for sentence in told:
+        assert re.search(r"<sub>cells `[0-9a-f]{8}`", sentence), sentence
+
+
+def test_nobody_wins_where_nothing_was_shown(press: Press, tmp_path: Path) -> None:
+    press.cell("encoder", right=0.7, rows=1000, draw=1)
+    press.cell("llm", right=0.72, shots=5, draw=2)
+    press.cell("llm", right=0.72, shots=0, draw=2, done=False)
+    write_study(press.close(), [tmp_path / "page.md"])
+    told = block((tmp_path / "page.md").read_text(encoding="utf-8"), "answer")
+    assert "on none of the one task" not in told.replace("on none of the one task that was judged", "")
+    assert "does a fine-tuned encoder beat every LLM." in told
+    assert "does an LLM beat every encoder." in told
+    assert "(so far: 1 cells of this task are missing)" in told
+    assert "leads" not in told
+
+
+def test_before_both_sides_have_answered_nothing_is_claimed(press: Press, tmp_path: Path) -> None:
+    press.cell("encoder", right=0.7, rows=1000)
+    press.cell("llm", right=0.7, shots=5, done=False)
+    write_study(press.close(), [tmp_path / "page.md"])
+    page = (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert "Nothing can be said yet" in block(page, "answer")
+    assert "**So far: 1 of 2 cells.**" in block(page, "coverage")
+    assert "- `gpt`, llm: sst2 1" in block(page, "coverage")
+
+
+def test_every_figure_of_the_answer_is_remembered_with_its_cells(
+    whole_study: Callable[[], Path], tmp_path: Path
+) -> None:
+    folder = whole_study()
+    write_study(folder, [tmp_path / "page.md"])
+    told = block((tmp_path / "page.md").read_text(encoding="utf-8"), "answer")
+    with (folder / "report" / "quotes.csv").open(encoding="utf-8", newline="") as file:
+        quotes = [row for row in csv.DictReader(file) if row["place"] == "answer"]
+    rest = told
+    for one in quotes:
+        shown = one["shown"].lstrip("'")  # before a sign, a spreadsheet's guard
+        assert shown in told
+        assert one["first_cells"]
+        rest = rest.replace(shown, "")
+    assert len(quotes) == 7
+    # What is left has no measured figure: numbers with a point stand in remembered ones alone.
+    assert not re.search(r"\d\.\d", re.sub(r"`[0-9a-f]{8}`", "", rest))
+
+
+def test_a_page_keeps_everything_but_its_blocks(whole_study: Callable[[], Path], tmp_path: Path) -> None:
+    folder, page = whole_study(), tmp_path / "docs" / "page.md"
+    page.parent.mkdir()
+    page.write_text(
+        "before\n<!-- study:pictures_gaps -->\nold\n<!-- /study:pictures_gaps -->\nafter\n", encoding="utf-8"
+    )
+    write_study(folder, [page])
+    told = page.read_text(encoding="utf-8")
+    assert told.startswith("before\n<!-- study:pictures_gaps -->\n![")
+    assert told.endswith("<!-- /study:pictures_gaps -->\nafter\n")
+    assert "old" not in told
+    assert (page.parent / re.findall(r"\((.*?)\)", told)[0]).is_file()
+
+
+@pytest.mark.parametrize(
+    ("page", "told"),
+    [
+        ("<!-- study:nobodys -->\n<!-- /study:nobodys -->", "'nobodys' is none that a study fills; known: mine"),
+        ("<!-- study:mine -->\n", "is not closed by its own mark"),
+        ("<!-- study:mine -->\n<!-- /study:other -->", "is not closed by its own mark"),
+    ],
+)
+def test_marks_that_do_not_fit_are_told(page: str, told: str) -> None:
+    with pytest.raises(DataError, match=told):
+        fill(page, {"mine": "text\n"}, "report")
+
+
+def test_names_from_a_record_are_no_markup(press: Press, tmp_path: Path) -> None:
+    press.cell("encoder", right=0.9, rows=1000, draw=1, checkpoint="<b>|bert|_x_")
+    press.cell("llm", right=0.5, shots=5, draw=2)
+    write_study(press.close(), [tmp_path / "page.md"])
+    page = (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert "\\<b\\>\\|bert\\|\\_x\\_" in page
+    assert "<b>" not in page
+
+
+def test_a_report_that_fails_leaves_the_old_one(whole_study: Callable[[], Path], tmp_path: Path) -> None:
+    folder = whole_study()
+    write_study(folder, [tmp_path / "page.md"])
+    before = {path.name: path.read_bytes() for path in (folder / "report").iterdir()}
+    for path in folder.glob("*/results.json"):
+        shutil.rmtree(path.parent)
+    with pytest.raises(DataError, match="holds no run"):
+        write_study(folder, [tmp_path / "page.md"])
+    assert {path.name: path.read_bytes() for path in (folder / "report").iterdir()} == before
