@@ -12,7 +12,7 @@ from beatingbert.errors import SettingsError, UnknownNameError
 
 SERVED = {"model": "openai/x", "base_url": "http://127.0.0.1:9/v1"}
 NEEDED = {
-    **{name: {"checkpoint": "x"} for name in ("embedding", "encoder", "llm", "lora")},
+    **{name: {"checkpoint": "x"} for name in ("embedding", "encoder", "llm", "lora", "optimized")},
     "served": SERVED,
 }  # what has no default
 
