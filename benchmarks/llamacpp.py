@@ -11,7 +11,6 @@ import math
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -96,8 +95,7 @@ class LlamaCpp:
 
         features = llama_cpp.llama_print_system_info().decode()
         kernels = next((name for name in WIDEST_FIRST if f"{name} = 1" in features), "no vector")
-        version = metadata.version("llama-cpp-python")
-        return f"llama.cpp (llama-cpp-python {version}, {kernels} kernels), quantised GGUF"
+        return f"llama.cpp (llama-cpp-python {llama_cpp.__version__}, {kernels} kernels), quantised GGUF"
 
     def answer(self, material: Material) -> Answers:
         """Score every label of every question, one after the other."""
