@@ -46,9 +46,12 @@ def _harness(
     )
 
 
-def _sst2(peer: str, shots: int, targets: Mapping[str, float | None]) -> Work:
+def _sst2(peer: str, shots: int, targets: Mapping[str, float | None], *, gemma: bool = False) -> Work:
+    model, checkpoint = ("Gemma-3-270M", GEMMA) if gemma else ("SmolLM2", SMOLLM2)
     how = "zero-shot" if shots == 0 else f"{shots}-shot"
-    return Work(name=f"SmolLM2 {how} SST-2", checkpoint=SMOLLM2, task="sst2", shots=shots, peer=peer, targets=targets)
+    return Work(
+        name=f"{model} {how} SST-2", checkpoint=checkpoint, task="sst2", shots=shots, peer=peer, targets=targets
+    )
 
 
 WORKS: tuple[Work, ...] = (
@@ -66,6 +69,8 @@ WORKS: tuple[Work, ...] = (
     _sst2("vllm", 5, {"bf16": None}),
     _harness("Gemma-3-270M zero-shot SST-2", GEMMA, "sst2", 0, {"bf16": 12}),
     _harness("Gemma-3-270M 5-shot SST-2", GEMMA, "sst2", 5, {"bf16": 25}),
+    _sst2("llama.cpp", 0, {"bf16": None}, gemma=True),
+    _sst2("llama.cpp", 5, {"bf16": None}, gemma=True),
     _harness("Qwen2.5-Coder-0.5B 5-shot SST-2", QWEN, "sst2", 5, {"bf16": 20}),
 )
 

@@ -41,6 +41,7 @@ class StandIn:
         logprobs: whether it tells log-probabilities of what is written.
         choices: the field in which it takes the texts that may be written; "" for none, so that it is ignored.
         echoes: whether completions may be echoed with log-probabilities.
+        repeats: whether it answers with the turn that it has gone on with as well, as llama.cpp does.
         scores: what it has for the tokens of an echoed text, e.g. those of a real model; by the rule where it is None.
         refuses: fields that it answers with 422, as `transformers serve` does.
         key: that it wants.
@@ -59,6 +60,7 @@ class StandIn:
     logprobs: bool = True
     choices: str = ""
     echoes: bool = False
+    repeats: bool = False
     scores: Callable[[str], list[tuple[str, float]]] | None = None
     refuses: tuple[str, ...] = ()
     key: str = ""
@@ -258,7 +260,9 @@ class _Handler(BaseHTTPRequestHandler):
         text, read = self._text(body, said), self._read(body)
         choice: dict[str, Any] = {"index": 0, "finish_reason": "stop", "logprobs": None}
         if "messages" in body:
-            choice["message"] = {"role": "assistant", "content": text}
+            last = body["messages"][-1]
+            begun = last["content"] if place.repeats and last["role"] == "assistant" else ""
+            choice["message"] = {"role": "assistant", "content": begun + text}
             if place.logprobs and body.get("logprobs"):
                 tops = [{"token": one, "logprob": value, "bytes": None} for one, value in likeliest]
                 choice["logprobs"] = {"content": [{**tops[0], "top_logprobs": tops[: body["top_logprobs"]]}]}

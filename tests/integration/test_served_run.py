@@ -13,7 +13,7 @@ import pytest
 
 from beatingbert import LLMConfig, RunRecord, run
 from beatingbert.errors import BudgetError, UnreachableError
-from stand_in import StandIn, serving
+from stand_in import Fault, StandIn, serving
 from tiny_tasks import sentiment
 
 KEY = "sk-geheim-0123456789"
@@ -92,6 +92,20 @@ def test_a_server_that_dies_leaves_no_result_but_every_answer(place: StandIn, da
     kept = place.answered
     assert answer(place, data_dir).metrics["accuracy"]["value"] == 1.0
     assert kept == 12
+    assert place.answered == ROWS + 1
+
+
+def test_ollamas_protocol_is_spoken_through_faults_and_a_death_as_well(data_dir: Path) -> None:
+    passing = [Fault(500), Fault(kind="cut"), Fault(429, {"Retry-After": "0.05"}), Fault(503)]
+    with serving(StandIn(names=["tiny", "tiny:latest"], faults=passing, dies_after=12)) as place:
+        asked = {"model_name": "ollama/tiny", "base_url": place.url, "api_key_env": None}
+        with pytest.raises(UnreachableError, match="12 answers are kept"):
+            answer(place, data_dir, run_name="broken", max_retries=4, **asked)
+        assert not Path("results/broken/results.json").exists()
+        place.dies_after = None
+        record = answer(place, data_dir, max_retries=4, **asked)
+    assert passing == []
+    assert record.metrics["accuracy"]["value"] == 1.0
     assert place.answered == ROWS + 1
 
 

@@ -47,7 +47,9 @@ def stand_in(tiny_llama: Path, monkeypatch: pytest.MonkeyPatch) -> StandIn:
     library: Any = ModuleType("llama_cpp")
     make: Callable[..., StandIn] = lambda **_: model  # noqa: E731
     library.Llama = make
+    library.__version__ = "1.2.3"
     library.llama_get_logits_ith = lambda ctx, at: ctypes.cast(ctx.logits, ctypes.POINTER(ctypes.c_float))
+    library.llama_print_system_info = lambda: b"CPU : SSE3 = 1 | AVX = 1 | AVX2 = 1 | AVX512 = 1 | OPENMP = 1 | "
     monkeypatch.setitem(sys.modules, "llama_cpp", library)
     return model
 
@@ -70,3 +72,8 @@ def test_scores_are_ours_and_common_beginnings_are_read_once(stand_in: StandIn, 
     assert theirs.labels == ours.labels
     every = sum(len(tokenizer(one.text)["input_ids"]) for one in asked.asked)
     assert stand_in.read < 2 * every  # warm-up included; every label anew would be five times that
+
+
+def test_the_name_tells_with_what_it_was_compiled(stand_in: StandIn, tiny_llama: Path) -> None:
+    peer = LlamaCpp(Path("x.gguf"), load_tokenizer(tiny_llama), "cpu")
+    assert peer.name == "llama.cpp (llama-cpp-python 1.2.3, AVX512 kernels), quantised GGUF"

@@ -107,7 +107,10 @@ class OpenAIServer:
             messages=[{"role": role, "content": text} for role, text in request.turns], extra_body=others, **known
         )
         choice = answer.choices[0]
-        return self._reply(answer, choice.message.content or "", choice, request)
+        text = choice.message.content or ""
+        if request.goes_on:  # llama.cpp answers with the whole turn, what it went on from included
+            text = text.removeprefix(request.turns[-1][1])
+        return self._reply(answer, text, choice, request)
 
     def _running_on(self, request: Request) -> Reply:
         known, others = self._common(request)

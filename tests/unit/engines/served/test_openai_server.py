@@ -62,6 +62,13 @@ def test_servers_are_told_in_their_own_words_to_go_on_with_a_turn(owner: str, ki
     assert {name: place.asked[0].get(name) for name in more} == more
 
 
+@pytest.mark.parametrize("repeats", [True, False])
+def test_a_turn_that_was_gone_on_with_comes_back_without_its_beginning(repeats: bool) -> None:
+    with serving(StandIn(owner="llamacpp", repeats=repeats)) as place:
+        reply = openai_server(place).ask(Request(turns=(("user", "great?"), ("assistant", "Sentiment:")), max_tokens=5))
+    assert reply.text == "positive"
+
+
 def test_an_echoed_text_comes_back_without_what_was_written_after_it() -> None:
     with serving(StandIn(owner="vllm", echoes=True)) as place:
         reply = openai_server(place).ask(Request(text="It is great. So it is positive", max_tokens=1, echo=True))

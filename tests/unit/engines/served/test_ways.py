@@ -32,10 +32,14 @@ def scoring(offers: dict[str, Any], *, ollama: bool = False, **settings: Any) ->
         (SILENT | {"owner": "vllm", "choices": "structured_outputs"}, (CHOICE, "structured_outputs", True)),
         (SILENT | {"owner": "vllm", "choices": "guided_choice"}, (CHOICE, "guided_choice", True)),
         (SILENT | {"owner": "llamacpp", "choices": "grammar"}, (CHOICE, "grammar", True)),
+        (SILENT | {"owner": "llamacpp", "choices": "grammar", "repeats": True}, (CHOICE, "grammar", True)),
         (SILENT, (WRITTEN, "", True)),
         (PLAIN_SERVER, (WRITTEN, "", True)),
     ],
-    ids=["log-probabilities", "schema", "vLLM", "old vLLM", "llama.cpp", "takes all, does nothing", "refuses all"],
+    ids=[
+        *("log-probabilities", "schema", "vLLM", "old vLLM", "llama.cpp", "llama.cpp that repeats the turn"),
+        *("takes all, does nothing", "refuses all"),
+    ],
 )
 def test_the_best_way_that_a_server_shows_is_taken(offers: dict[str, Any], expected: tuple[str, str, bool]) -> None:
     assert scoring(offers) == expected
