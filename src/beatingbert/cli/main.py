@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import reduce
@@ -31,6 +32,7 @@ ABOUT = (
     "With --debug any command shows the traceback of a failure."
 )
 DEBUG = "--debug"
+BROKEN_PIPE = 141  # as shells tell of SIGPIPE
 INTERRUPTED = 130  # what shells expect of a program that Ctrl-C has stopped
 
 Choice = tyro.conf.subcommand
@@ -121,6 +123,9 @@ def guarded(command: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int
             return error.exit_status  # of several processes the main one tells what is wrong
         err.print(f"[bold red]error:[/bold red] {escape(str(error))}")
         return error.exit_status
+    except BrokenPipeError:  # whoever reads the output, `head` for example, has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python would complain once more at its end
+        return BROKEN_PIPE
     except KeyboardInterrupt:
         if debug:
             raise

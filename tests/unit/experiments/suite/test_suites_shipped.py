@@ -40,8 +40,8 @@ def test_a_shipped_suite_is_planned(path: Path) -> None:
 def test_the_quick_test_has_every_mode() -> None:
     configs = [one.config for one in load_suite(EXPERIMENTS / "suites" / "quick.yaml").cells]
     answers = {one.engine_settings().get("answer_by") for one in configs if one.engine == "llm"}
-    assert {one.engine for one in configs} == {"majority", "linear", "encoder", "llm", "lora"}
-    assert {getattr(one, "mode", None) for one in configs} >= {"train", "zero-shot", "few-shot", "lora"}
+    assert {one.engine for one in configs} == {"majority", "linear", "encoder", "llm", "lora", "optimized"}
+    assert {getattr(one, "mode", None) for one in configs} >= {"train", "zero-shot", "few-shot", "lora", "dspy"}
     assert answers == {"likelihood", "generation"}
     assert all(one.model == one.engine or one.model.startswith("wheel:") for one in configs)
 
