@@ -29,6 +29,8 @@ from real_servers import RealServer, llama_server, transformers_serve
 SMOLLM2 = "wheel:smollm2-135m-instruct"
 DATA = Path(os.environ.get("BEATINGBERT_DATA") or Path(__file__).parents[2].parent / "shared/data")
 ROWS, SLOW_ROWS = 40, 200
+# transformers serve can neither go on with a turn nor tell likelihoods.
+IN_WRITING = {"chat_template": "never", "answer_by": "generation", "max_new_tokens": 4}
 needs_uvicorn = pytest.mark.skipif(
     importlib.util.find_spec("uvicorn") is None, reason="transformers serve needs fastapi and uvicorn: the dev extra"
 )
@@ -116,9 +118,8 @@ def margins_of_the_very_words(
 def test_transformers_serve_writes_what_the_llm_engine_writes(
     transformers: RealServer, weights: Path, place: Workplace, reviews: list[Question]
 ) -> None:
-    how = {"chat_template": "never", "answer_by": "generation"}  # it can neither go on with a turn nor tell likelihoods
-    found = answers("served", served(transformers, **how), place, reviews)
-    expected = answers("llm", {"checkpoint": str(weights), "full_precision": True, **how}, place, reviews)
+    found = answers("served", served(transformers, **IN_WRITING), place, reviews)
+    expected = answers("llm", {"checkpoint": str(weights), "full_precision": True, **IN_WRITING}, place, reviews)
     assert [one.prompt for one in found] == [one.prompt for one in expected]
     assert share_alike(found, expected) == 1
 
@@ -167,8 +168,8 @@ def test_two_hundred_sst2_rows_through_transformers_serve(
     weights: Path, place: Workplace, tmp_path: Path, dtype: str, least: float
 ) -> None:
     """In bf16 both sides round, each in its own order: replies begin alike but for words that are almost as likely."""
-    how, questions = {"chat_template": "never", "answer_by": "generation"}, sst2(SLOW_ROWS)
+    questions = sst2(SLOW_ROWS)
     with transformers_serve(weights, tmp_path / "log.txt", dtype=dtype) as server:
-        found = answers("served", served(server, **how), place, questions)
-    here = {"checkpoint": str(weights), "full_precision": dtype == "float32", **how}
+        found = answers("served", served(server, **IN_WRITING), place, questions)
+    here = {"checkpoint": str(weights), "full_precision": dtype == "float32", **IN_WRITING}
     assert share_alike(found, answers("llm", here, place, questions)) >= least
