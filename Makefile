@@ -19,7 +19,7 @@ demo: setup  ## compare a fine-tuned encoder with small LLMs on real movie revie
 	$(BIN)/beatingbert demo
 
 test: setup lint  ## style, types and tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --dist loadfile
 
 setup: $(READY)  ## the environment alone, in .venv
 
