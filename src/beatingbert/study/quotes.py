@@ -13,6 +13,7 @@ from beatingbert.runs.store import write_csv
 from beatingbert.statistics.intervals import Interval
 from beatingbert.statistics.verdict import Verdict
 from beatingbert.study.material import cell_ids
+from beatingbert.study.section import exact
 
 Kind = Literal["accuracy", "gap", "latency", "training", "unparsed", "accuracy as first label", "metric", "spread"]
 """How a figure comes from the cells: the mean accuracy of the first; that minus the second's; the median latency or
@@ -116,7 +117,7 @@ class Quotes:
         rows = [
             (
                 *(one.place, one.kind, one.shown),
-                *("" if number is None else f"{number:.6g}" for number in (one.value, one.low, one.high, one.p_value)),
+                *exact(one.value, one.low, one.high, one.p_value),
                 *(" ".join(cells) for cells in (one.first, one.second)),
             )
             for one in self.said

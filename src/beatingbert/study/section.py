@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from beatingbert.report.contenders import Contender
 from beatingbert.report.estimates import estimate
@@ -12,7 +13,7 @@ from beatingbert.report.text import p_value as say_p_value
 from beatingbert.statistics.intervals import Interval
 from beatingbert.study.material import cell_ids
 
-Rows = list[list[str]]
+Rows = list[list[Any]]  # texts, and numbers as `exact` gives them
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +29,12 @@ class Section:
     tables: Mapping[str, Rows] = field(default_factory=dict)
 
 
-def exact(*numbers: float | None) -> list[str]:
-    """Numbers for CSV, in six digits, so that the last bits of another processor do not show; blank for none."""
-    return ["" if number is None else f"{number:.6g}" for number in numbers]
+def exact(*numbers: float | None) -> list[Any]:
+    """Numbers for CSV, in six digits, so that the last bits of another processor do not show; blank for none.
+
+    They stay numbers: a text that begins with a minus is disarmed as a formula.
+    """
+    return ["" if number is None else float(f"{number:.6g}") for number in numbers]
 
 
 def in_percent(found: Interval, *, signed: bool = False) -> str:
