@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from beatingbert.decision.candidates import Candidate
 from beatingbert.decision.trials import MEASURES, Judge, Trial
 from beatingbert.statistics.confusion import UNPARSED
+from beatingbert.statistics.crossing import rows_from_which
 from beatingbert.statistics.intervals import Interval
 
 if TYPE_CHECKING:
@@ -117,8 +118,8 @@ def find_crossing(trials: Sequence[Trial], judge: Judge, trained: Candidate, *, 
         return None
     values = np.array([[judge.score(trial, ids) for trial in compared]])
     drawn = draw_scores(compared, judge, seed=seed, ids=ids)
-    found = float(_crossings(sizes, values[:, 1:] - values[:, :1])[0])
-    at = np.sort(_crossings(sizes, drawn[:, 1:] - drawn[:, :1]))
+    found = float(rows_from_which(sizes, values[:, 1:] - values[:, :1])[0])
+    at = np.sort(rows_from_which(sizes, drawn[:, 1:] - drawn[:, :1]))
     low, high = (float(at[_place(share, len(at))]) for share in ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
     crosses = 0 < found < math.inf
     return Crossing(
@@ -235,23 +236,6 @@ def _best_prompted(trials: Sequence[Trial], judge: Judge) -> Trial | None:
 def _latest_by_size(trials: Sequence[Trial]) -> dict[int, Trial]:
     latest = {trial.rows if trial.candidate.learns else 0: trial for trial in trials}
     return dict(sorted(latest.items()))
-
-
-def _crossings(sizes: FloatArray, gaps: FloatArray) -> FloatArray:
-    """Rows from which a gap of shape (draws, sizes) stays at 0 or above; 0 for always, infinity for never."""
-    import numpy as np
-
-    behind = gaps < 0
-    found = np.zeros(len(gaps))
-    for draw in np.flatnonzero(behind.any(axis=1)):
-        at = int(np.flatnonzero(behind[draw])[-1])
-        if at == len(sizes) - 1:
-            found[draw] = math.inf
-            continue
-        low, high = gaps[draw, at], gaps[draw, at + 1]
-        share = -low / (high - low)
-        found[draw] = math.exp((1 - share) * math.log(sizes[at]) + share * math.log(sizes[at + 1]))
-    return found
 
 
 def _interval(value: float, drawn: FloatArray) -> Interval:

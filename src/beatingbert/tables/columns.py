@@ -11,7 +11,7 @@ from typing import Any
 
 from beatingbert.errors import DataError, SettingsError, UnknownNameError
 from beatingbert.tables.finding import listed
-from beatingbert.tables.naming import GROUP, LABEL, PAIRS, TEXT, plain, rank
+from beatingbert.tables.naming import GROUP, LABEL, PAIRS, TEXT, is_number, plain, rank
 
 MOST_LABELS = 300  # classes among which a model can be asked to choose
 CERTAIN = 10  # the first names of the table say for sure what a column is
@@ -79,7 +79,7 @@ class _Profile:
         count = max(1, len(self.cells))
         self.letters = sum(map(len, self.cells)) / count
         self.words = sum(len(cell.split()) for cell in self.cells) / count
-        self.numeric = bool(self.cells) and all(map(_is_number, self.cells[:1000]))
+        self.numeric = bool(self.cells) and all(map(is_number, self.cells[:1000]))
 
     def holds_text(self) -> bool:
         """Sentences, or names and strings of some length that hardly repeat."""
@@ -220,11 +220,3 @@ def _may_group(one: _Profile) -> bool:
 
 def _filled(cell: Any) -> bool:
     return isinstance(cell, str) and bool(cell.strip())
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

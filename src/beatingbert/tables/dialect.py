@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from beatingbert.errors import SettingsError
-from beatingbert.tables.naming import is_known_name
+from beatingbert.tables.naming import is_known_name, is_number
 
 USUAL = ("\t", ";", "|", ",")  # the first counts where two fit as well; prose holds commas most often
 SAMPLE = 20_000  # letters shown to clevercsv, whose time grows faster than its sample
@@ -171,7 +171,7 @@ def has_header(records: Sequence[Sequence[str]]) -> tuple[bool, bool]:
     names = [cell.strip() for cell in first]
     if any(is_known_name(name) for name in names):
         return True, True
-    if not names or any(len(name) > LONGEST_NAME for name in names) or any(map(_is_number, names)):
+    if not names or any(len(name) > LONGEST_NAME for name in names) or any(map(is_number, names)):
         return False, True
     filled = [name for name in names if name]
     if len(set(filled)) < len(filled):
@@ -181,7 +181,7 @@ def has_header(records: Sequence[Sequence[str]]) -> tuple[bool, bool]:
         if name and name in body:
             return False, True  # a name of a column is no value of it
     numbers = [
-        at for at in range(len(names)) if rest and all(_is_number(row[at]) for row in rest if at < len(row) and row[at])
+        at for at in range(len(names)) if rest and all(is_number(row[at]) for row in rest if at < len(row) and row[at])
     ]
     return True, bool(numbers) or "" in names
 
@@ -214,11 +214,3 @@ def _evenness(text: str, delimiter: str) -> float:
     lengths = lengths_of(text, Dialect(delimiter=delimiter, quoted=delimiter != "\t"))
     ((fields, records),) = lengths.most_common(1) or [(0, 0)]
     return records / lengths.total() if fields > 1 else 0.0
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -64,3 +64,12 @@ def field_name(column: str, taken: str = "") -> str:
 def in_words(name: str) -> str:
     """A label or a column as a reader says it: 'card_arrival' is 'card arrival', 'cardArrival' stays."""
     return " ".join(name.replace("_", " ").split()) or name
+
+
+def is_number(text: str) -> bool:
+    """Whether Python reads it as a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
