@@ -9,6 +9,7 @@ ones sums of products may saturate, which the comparison on development rows wou
 from __future__ import annotations
 
 import json
+import logging
 import warnings
 from pathlib import Path
 from typing import Any
@@ -121,7 +122,12 @@ def _round_weights(path: Path) -> None:
 
     whole = path.with_suffix(".fp32.onnx")
     path.rename(whole)
-    quantize_dynamic(whole, path, per_channel=True, reduce_range=False, weight_type=QuantType.QInt8)
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)  # it advises, by the root logger, a preparation that is for pictures
+    try:
+        quantize_dynamic(whole, path, per_channel=True, reduce_range=False, weight_type=QuantType.QInt8)
+    finally:
+        logging.disable(before)
     whole.unlink()
 
 
