@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from benchmarks.answers import whole_rows
 from benchmarks.flops import count_flops, count_load
 from benchmarks.material import Place, prepare
 from benchmarks.ours import DTYPES, Ours, forget, load_model, load_tokenizer, quicken
-from benchmarks.work import SMOLLM2, Figure, Work
+from benchmarks.work import GEMMA, QWEN, SMOLLM2, Figure, Work
 
 TARGET = 0.65  # of the peak
 SQUARES = (1024, 2048, 4096)
@@ -25,8 +26,10 @@ TOKENS = 1024  # rows of a model-like product
 SECONDS = 0.3  # to spend on one shape, at least
 ROUNDS = 3
 
+MODELS = {"SmolLM2": SMOLLM2, "Gemma-3-270M": GEMMA, "Qwen2.5-Coder-0.5B": QWEN}
 WORKS = tuple(
-    Work(name=f"SmolLM2 {how} SST-2", checkpoint=SMOLLM2, task="sst2", shots=shots, peer="matmul", targets={})
+    Work(name=f"{name} {how} SST-2", checkpoint=checkpoint, task="sst2", shots=shots, peer="matmul", targets={})
+    for name, checkpoint in MODELS.items()
     for how, shots in (("zero-shot", 0), ("5-shot", 5))
 )
 
@@ -84,29 +87,34 @@ def shapes_like(config: Any) -> list[tuple[int, int, int]]:
 
 def bench_peak(place: Place, tell: Callable[[str], None]) -> Iterator[Figure]:
     """Operations that the task needs, per second of ours, beside the peak measured before and after."""
-    folder = resolve(SMOLLM2).path
-    tokenizer = load_tokenizer(folder)
-    for precision, dtype in DTYPES.items():
-        tell(f"share of the matrix-multiply peak, {precision}")
-        model = load_model(folder, precision, place.device)
-        shapes = shapes_like(model.config.get_text_config())
-        materials = [prepare(work, place, tokenizer, model.config.model_type) for work in WORKS]
-        needed = [count_flops(model, count_load(whole_rows(tokenizer, material))) for material in materials]
-        quicken(model)
-        for work, material, flops in zip(WORKS, materials, needed, strict=True):
-            before = measure_peak(shapes, dtype, place.device)
-            ours = Ours(model, tokenizer, material)
-            seconds = statistics.median(ours.answer().seconds for _ in range(ROUNDS))
-            peak = max(before, measure_peak(shapes, dtype, place.device))
-            yield Figure(
-                work=f"{work.name}, {precision}",
-                ours=flops / seconds / 1e9,
-                peer=peak.per_second / 1e9,
-                unit="GFLOP/s",
-                ratio=flops / seconds / peak.per_second,
-                target=TARGET,
-                peer_name=str(peak),
-                rows=len(material.asked),
-            )
-        del model
-        forget()
+    for name, checkpoint in MODELS.items():
+        folder = resolve(checkpoint).path
+        works = [one for one in WORKS if one.checkpoint == checkpoint]
+        for precision, dtype in DTYPES.items():
+            tell(f"share of the matrix-multiply peak, {name}, {precision}")
+            yield from _shares(works, folder, precision, dtype, place)
+
+
+def _shares(works: Sequence[Work], folder: Path, precision: str, dtype: torch.dtype, place: Place) -> Iterator[Figure]:
+    tokenizer, model = load_tokenizer(folder), load_model(folder, precision, place.device)
+    shapes = shapes_like(model.config.get_text_config())
+    materials = [prepare(work, place, tokenizer, model.config.model_type) for work in works]
+    needed = [count_flops(model, count_load(whole_rows(tokenizer, material))) for material in materials]
+    quicken(model)
+    for work, material, flops in zip(works, materials, needed, strict=True):
+        before = measure_peak(shapes, dtype, place.device)
+        ours = Ours(model, tokenizer, material)
+        seconds = statistics.median(ours.answer().seconds for _ in range(ROUNDS))
+        peak = max(before, measure_peak(shapes, dtype, place.device))
+        yield Figure(
+            work=f"{work.name}, {precision}",
+            ours=flops / seconds / 1e9,
+            peer=peak.per_second / 1e9,
+            unit="GFLOP/s",
+            ratio=flops / seconds / peak.per_second,
+            target=TARGET,
+            peer_name=str(peak),
+            rows=len(material.asked),
+        )
+    del model
+    forget()
