@@ -17,9 +17,9 @@ from beatingbert.cli.inspect import print_look, print_reading
 from beatingbert.cli.own_table import OwnTable
 from beatingbert.decision.budget import Budget, read_budget
 from beatingbert.decision.candidates import Candidate
+from beatingbert.decision.climb import Watch
 from beatingbert.decision.decide import Request, decide_rows, sentences
 from beatingbert.decision.decision import Decision
-from beatingbert.decision.ladder import Watch
 from beatingbert.decision.trials import METRIC_NAMES, Metric, Trial
 from beatingbert.decision.words import Section, shown
 from beatingbert.progress import Progress

@@ -6,7 +6,6 @@ No row that is reported is held here; whoever has the test rows comes later, wit
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -14,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from beatingbert.checkpoints.reference import resolve, short_name
-from beatingbert.decision.candidates import FIT, PROMPTED, Candidate
+from beatingbert.decision.candidates import FIT, PROMPTED, Candidate, slug
 from beatingbert.decision.costs import Spent, judged_on
 from beatingbert.decision.limits import Limits
 from beatingbert.decision.trials import Metric, Trial
@@ -263,11 +262,6 @@ def _window(candidate: Candidate) -> float:
     config = json.loads((resolve(candidate.checkpoint).path / "config.json").read_text(encoding="utf-8"))
     positions = config.get("text_config", config).get("max_position_embeddings")
     return float(positions) if isinstance(positions, int) else float("inf")
-
-
-def slug(name: str) -> str:
-    """A candidate's name as a folder's."""
-    return re.sub(r"[^A-Za-z0-9.+-]+", "_", name).strip("._+-").lower() or "candidate"
 
 
 def with_test(splits: Splits, evaluation: dict[str, list[Example]]) -> Splits:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -111,6 +112,24 @@ def read_candidates(path: Path | None = None, *, task: Task | None = None) -> tu
     if task is not None and task.shape is Shape.CHOICE:
         found = [one for one in found if one.engine not in ("linear", "embedding")]
     return tuple(found)
+
+
+def slug(name: str) -> str:
+    """A candidate's name as a folder's."""
+    return re.sub(r"[^A-Za-z0-9.+-]+", "_", name).strip("._+-").lower() or "candidate"
+
+
+def refuse_same_folders(candidates: Sequence[Candidate]) -> None:
+    """See that each candidate's run has a folder of its own.
+
+    Raises:
+        SettingsError: two names differ in nothing that a folder's name can hold.
+    """
+    seen: dict[str, str] = {}
+    for one in candidates:
+        other = seen.setdefault(slug(one.name), one.name)
+        if other != one.name:
+            raise SettingsError(f"candidates {other!r} and {one.name!r} would share a folder; name one otherwise")
 
 
 def _candidate(entry: Any, place: str) -> Candidate:

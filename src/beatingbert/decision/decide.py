@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from beatingbert.decision.budget import Budget, read_budget
-from beatingbert.decision.candidates import Candidate, read_candidates
+from beatingbert.decision.candidates import Candidate, read_candidates, refuse_same_folders
+from beatingbert.decision.climb import Watch
 from beatingbert.decision.decision import Decision
-from beatingbert.decision.ladder import Watch
 from beatingbert.decision.limits import Limits
-from beatingbert.decision.making import Making, Wishes, refuse_same_folders
+from beatingbert.decision.making import Making
 from beatingbert.decision.trials import MEASURES, Metric
+from beatingbert.decision.wishes import Wishes
 from beatingbert.errors import SettingsError, UnknownNameError
 from beatingbert.progress import Progress, silent
 from beatingbert.report.analysis import analyse

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from beatingbert.decision.choice import Choice, Finalist
+from beatingbert.decision.climb import Left
 from beatingbert.decision.curve import Crossing, Curve, Outlook
-from beatingbert.decision.ladder import Left
 from beatingbert.decision.limits import Limits
 from beatingbert.decision.second_look import SecondLook
 from beatingbert.decision.trials import Metric

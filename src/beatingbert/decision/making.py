@@ -4,67 +4,38 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from beatingbert.checkpoints.catalog import WHEEL_PREFIX, find_wheel_checkpoint
-from beatingbert.checkpoints.reference import describe_download, resolve
 from beatingbert.classifiers.kept import FOLDER, keep_classifier
-from beatingbert.decision.bench import Bench, slug
+from beatingbert.decision.bench import Bench
 from beatingbert.decision.budget import Budget
 from beatingbert.decision.candidates import Candidate
 from beatingbert.decision.choice import Finalist, as_finalist, choose, pareto_front
-from beatingbert.decision.costs import CostModel, Effort, probe_speed
+from beatingbert.decision.climb import Climb, Left, Watch
+from beatingbert.decision.costs import CostModel, Effort
 from beatingbert.decision.curve import best_learner, curves_of, find_crossing, look_ahead
 from beatingbert.decision.decision import Decision
+from beatingbert.decision.entrants import admit, reckon, require_decidable
 from beatingbert.decision.finals import answer_test
 from beatingbert.decision.grounds import Timing
-from beatingbert.decision.ladder import Climb, Ladder, Left, Watch, rungs
-from beatingbert.decision.limits import Limits
+from beatingbert.decision.ladder import Ladder, rungs
 from beatingbert.decision.second_look import SecondLook, look_again
-from beatingbert.decision.trials import Judge, Metric
-from beatingbert.engines.catalog import load_code
-from beatingbert.errors import BeatingBertError, SettingsError, TooFewExamplesError
+from beatingbert.decision.trials import Judge
+from beatingbert.decision.wishes import Wishes
+from beatingbert.errors import SettingsError
 from beatingbert.progress import Progress, silent
 from beatingbert.prompts.template import load_template
-from beatingbert.report.prices import Prices, read_prices
 from beatingbert.report.text import duration
 from beatingbert.tasks.example import Example
 from beatingbert.tasks.spec import Task
 from beatingbert.tasks.splits import Splits
 
-MOST_CLASSES = 150
 AFTERWARDS_SHARE = 0.06  # of the budget, for the second look and for writing everything down
 ANSWERING_SHARE = 0.3  # of the budget, that answering the test rows may be kept free for at most
 OVERRUN = 1.1  # by which a final answer may miss the budget
-BYTES_PER_TOKEN = 4.0
-BYTES_PER_WEIGHT = 3.0  # of files that hold 16 or 32 bits a weight
 FINAL_SECONDS = 4.0  # that each final takes besides loading and answers: a process of its own, and latency
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
-    """What is asked of a decision.
-
-    Attributes:
-        metric: what decides.
-        limits: what an answer may take.
-        margin: up to which a difference does not matter, as a fraction.
-        seed: of every draw.
-        prices: what costs are reckoned with.
-    """
-
-    metric: Metric = "macro_f1"
-    limits: Limits = field(default_factory=Limits)
-    margin: float = 0.01
-    seed: int = 99
-    prices: Prices = field(default_factory=read_prices)
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.margin < 1:
-            raise SettingsError(f"--margin is a fraction from 0 to below 1, e.g. 0.01 for one point; got {self.margin}")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -101,12 +72,15 @@ class Making:
             TooFewExamplesError: too few rows or labels, or too many labels.
             SettingsError: nobody could be tried under this budget and these limits; nothing is left behind.
         """
-        judge = self._require_decidable()
+        require_decidable(self.task.labels, self.splits)
+        judge = Judge(self.splits.development, self.wishes.metric)
         prompt_sha256 = load_template(self.task).sha256
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
-            able, left = self._prepare()
-            costs = self._costs(able)
+            able, left = admit(self.candidates, self.wishes.limits, self.budget, self.progress)
+            for one in left:
+                self.watch.leaves(one.candidate, one.reason)
+            costs = reckon(able, self.task.labels, self.splits.train)
             bench = Bench(
                 self.task,
                 self.splits.train,
@@ -129,53 +103,8 @@ class Making:
         finalists, stopped = self._finals(climb, judge, bench, costs)
         return self._conclude(climb, judge, bench, finalists, stopped=climb.stopped or stopped)
 
-    def _require_decidable(self) -> Judge:
-        count, test = len(self.task.labels), self._test()
-        if not 2 <= count <= MOST_CLASSES:
-            raise TooFewExamplesError(
-                f"a decision is made between 2 to {MOST_CLASSES} classes, the data have {count}; join rare ones or "
-                "leave them out"
-            )
-        if len(self.splits.development) < 2 or len(test) < 2:
-            raise TooFewExamplesError(
-                f"a decision needs rows to choose on and to report on; of {len(self.splits.train)} train rows "
-                f"{len(self.splits.development)} are for the one and {len(test)} for the other. Label more rows"
-            )
-        return Judge(self.splits.development, self.wishes.metric)
-
     def _test(self) -> list[Example]:
         return next(iter(self.splits.evaluation.values()), [])
-
-    def _prepare(self) -> tuple[list[Candidate], list[Left]]:
-        """Fetch weights, with the clock stopped where they come over a network, and see who is too large anyway."""
-        able, left = [], []
-        load_code({one.engine for one in self.candidates})
-        for candidate in self.candidates:
-            reason = None
-            if candidate.checkpoint and candidate.engine != "served":
-                try:
-                    fetched = describe_download(candidate.checkpoint) is not None
-                    with self.budget.paused() if fetched else nullcontext():
-                        found = resolve(candidate.checkpoint, progress=self.progress)
-                    reason = self.wishes.limits.broken_by_size(found.disk_bytes)
-                except BeatingBertError as error:
-                    reason = " ".join(str(error).split())
-            if reason is None:
-                able.append(candidate)
-            else:
-                left.append(Left(candidate, reason))
-                self.watch.leaves(candidate, reason)
-        return able, left
-
-    def _costs(self, able: Sequence[Candidate]) -> CostModel:
-        rows = self.splits.train[:500]
-        size = sum(len(text.encode()) for one in rows for text in one.question.texts.values()) / max(1, len(rows))
-        return CostModel(
-            {one.name: _weights(one) for one in able if one.checkpoint and one.engine != "served"},
-            tokens=size / BYTES_PER_TOKEN + 4,
-            label_tokens=sum(len(label.encode()) / BYTES_PER_TOKEN + 1 for label in self.task.labels),
-            flops=probe_speed(),
-        )
 
     def _climb(self, able: Sequence[Candidate], judge: Judge, bench: Bench, costs: CostModel) -> Climb:
         tests = len(self._test())
@@ -331,23 +260,3 @@ class Making:
 
 def _final_seconds(costs: CostModel, candidate: Candidate, rows: int) -> float:
     return costs.expect(candidate, Effort(rows=0, passes=0, answers=rows)).total + FINAL_SECONDS
-
-
-def _weights(candidate: Candidate) -> float:
-    reference = candidate.checkpoint
-    if reference.startswith(WHEEL_PREFIX):
-        return float(find_wheel_checkpoint(reference).parameters)
-    return resolve(reference).disk_bytes / BYTES_PER_WEIGHT
-
-
-def refuse_same_folders(candidates: Sequence[Candidate]) -> None:
-    """See that each candidate's run has a folder of its own.
-
-    Raises:
-        SettingsError: two names differ in nothing that a folder's name can hold.
-    """
-    seen: dict[str, str] = {}
-    for one in candidates:
-        other = seen.setdefault(slug(one.name), one.name)
-        if other != one.name:
-            raise SettingsError(f"candidates {other!r} and {one.name!r} would share a folder; name one otherwise")

@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 from beatingbert.decision.budget import Budget
 from beatingbert.decision.candidates import Candidate
+from beatingbert.decision.climb import Watch
 from beatingbert.decision.costs import CostModel, Spent
-from beatingbert.decision.ladder import Ladder, Watch
+from beatingbert.decision.ladder import Ladder
 from beatingbert.decision.trials import Judge, Trial
 from beatingbert.tasks.example import Example, Question
 

@@ -8,7 +8,9 @@ import pytest
 from tests.unit.decision.planted import FROZEN, LINEAR, LLM, MAJORITY, TUNED, Hand, Machine, ladder, rows
 
 from beatingbert.decision.candidates import Candidate
-from beatingbert.decision.ladder import Climb, passes, rungs
+from beatingbert.decision.climb import Climb
+from beatingbert.decision.ladder import rungs
+from beatingbert.decision.plans import passes
 from beatingbert.decision.trials import Trial
 from beatingbert.errors import TrainingError
 

@@ -13,10 +13,11 @@ from beatingbert.classifiers.kept import find_kept, read_about
 from beatingbert.decision import making
 from beatingbert.decision.budget import Budget
 from beatingbert.decision.candidates import Candidate
+from beatingbert.decision.climb import Watch
 from beatingbert.decision.decision import Decision
-from beatingbert.decision.ladder import Watch
 from beatingbert.decision.limits import Limits
-from beatingbert.decision.making import Making, Wishes
+from beatingbert.decision.making import Making
+from beatingbert.decision.wishes import Wishes
 from beatingbert.engines.embedding.engine import EmbeddingClassifier
 from beatingbert.engines.linear import LinearClassifier, LinearEngine
 from beatingbert.errors import SettingsError, TooFewExamplesError
