@@ -19,6 +19,7 @@ from beatingbert.tasks.subsample import text_key
 BYTES_PER_TOKEN = 3.2  # of ordinary text; byte-level vocabularies take about 4
 MARKUP_TOKENS = 16  # that a demonstration has besides its texts and its label
 MOST_SHOTS = 16
+SHOT_ORDER = ("mixed", "by_label")
 SPARES_PER_LABEL = 3  # stand-ins for a demonstration that turns out to be the question itself
 
 
@@ -84,11 +85,21 @@ def _example(data: Mapping[str, Any]) -> Example:
     return Example(Question(data["id"], dict(data["texts"]), tuple(data["choices"])), data["label"])
 
 
-def draw_demonstrations(task: Task, train: Sequence[Example], count: int, *, seed: int) -> Demonstrations:
-    """Draw `count` different examples, as evenly over the labels as `count` allows, in shuffled order.
+def draw_demonstrations(
+    task: Task, train: Sequence[Example], count: int, *, seed: int, order: str = "mixed"
+) -> Demonstrations:
+    """Draw `count` different examples, as evenly over the labels as `count` allows.
 
     Which labels get one more when `count` is no multiple of their number is drawn too, so no label is favoured by
     its place in the list. For multiple choice there is nothing to balance: positions of right answers are no classes.
+
+    Args:
+        task: whose labels are balanced.
+        train: to draw from.
+        count: how many.
+        seed: of the draw.
+        order: "mixed" shuffles them; "by_label" shows the same ones label by label, in the task's order, so that the
+            last label is always the freshest (a bias that is known: Zhao et al., 2021, section 4).
 
     Raises:
         TooFewExamplesError: fewer train rows than demonstrations, or a label with too few of them.
@@ -105,12 +116,12 @@ def draw_demonstrations(task: Task, train: Sequence[Example], count: int, *, see
         )
     if not task.labels:
         return Demonstrations(tuple(pool[:count]), tuple(pool[count : count + SPARES_PER_LABEL]))
-    order = list(task.labels)
-    rng.shuffle(order)
-    wanted = Counter(order[position % len(order)] for position in range(count))
+    labels = list(task.labels)
+    rng.shuffle(labels)
+    wanted = Counter(labels[position % len(labels)] for position in range(count))
     shown: list[Example] = []
     spares: list[Example] = []
-    for label in order:
+    for label in labels:
         having = [example for example in pool if example.label == label]
         if len(having) < wanted[label]:
             raise TooFewExamplesError(
@@ -120,6 +131,8 @@ def draw_demonstrations(task: Task, train: Sequence[Example], count: int, *, see
         shown += having[: wanted[label]]
         spares += having[wanted[label] : wanted[label] + SPARES_PER_LABEL]
     rng.shuffle(shown)
+    if order == "by_label":
+        shown.sort(key=lambda example: task.labels.index(str(example.label)))
     return Demonstrations(tuple(shown), tuple(spares))
 
 

@@ -141,6 +141,7 @@ def describe(record: RunRecord) -> str:
             adapted if record.cell.engine == "lora" else shots,
             record.cell.engine if record.cell.engine in ("optimized", "served") else "",
             "by letter" if settings.get("choice_by") == "letter" else "",
+            "demonstrations by label" if settings.get("shot_order") == "by_label" else "",
             f"{calibration} calibration" if calibration != "none" else "",
             "written" if settings.get("answer_by") == "generation" else "",
         ]

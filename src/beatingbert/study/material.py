@@ -20,7 +20,13 @@ from beatingbert.runs.record import RunRecord
 
 USUAL: Mapping[str, Mapping[str, object]] = {
     "encoder": {"max_length": 512},
-    "llm": {"answer_by": "likelihood", "calibration": "none", "chat_template": "auto", "constrained": False},
+    "llm": {
+        "answer_by": "likelihood",
+        "calibration": "none",
+        "chat_template": "auto",
+        "constrained": False,
+        "shot_order": "mixed",
+    },
     "lora": {"answer_by": "likelihood", "chat_template": "auto", "constrained": False},
     "served": {"constrained": False, "temperature": 0.0},
 }

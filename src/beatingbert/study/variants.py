@@ -85,6 +85,8 @@ def habit_of(contender: Contender) -> str | None:
         return "inputs cut at 128 tokens"
     if settings.get("chat_template") == "never" and settings.get("answer_by") == "likelihood":
         return "no chat template"
+    if settings.get("shot_order") == "by_label":
+        return "demonstrations sorted by label"
     return None
 
 

@@ -34,6 +34,17 @@ def test_demonstrations_are_not_sorted_by_label() -> None:
     assert len(orders) > 2
 
 
+def test_by_label_shows_the_same_ones_in_the_order_of_the_labels() -> None:
+    for seed in range(20):
+        mixed = draw_demonstrations(SST2, SORTED, 5, seed=seed)
+        sorted_ones = draw_demonstrations(SST2, SORTED, 5, seed=seed, order="by_label")
+        labels = [example.label for example in sorted_ones.shown]
+        assert labels == sorted(labels, key=SST2.labels.index)
+        assert set(labels) == set(SST2.labels)
+        assert {e.question.id for e in sorted_ones.shown} == {e.question.id for e in mixed.shown}
+        assert sorted_ones.spares == mixed.spares
+
+
 def test_the_label_that_is_shown_once_more_depends_on_the_seed() -> None:
     extra = {Counter(e.label for e in draw_demonstrations(SST2, SORTED, 3, seed=s).shown)["positive"] for s in range(9)}
     assert extra == {1, 2}

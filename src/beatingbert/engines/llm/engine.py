@@ -75,7 +75,7 @@ class LlmEngine:
         settings, task = self._settings, self._workplace.task
         check_choice_settings(task, settings.choice_by, settings.normalise_by)
         template = in_form(load_template(task, self._workplace.prompt_dir), settings)
-        demonstrations = draw_demonstrations(task, train, settings.shots, seed=seed)
+        demonstrations = draw_demonstrations(task, train, settings.shots, seed=seed, order=settings.shot_order)
         checkpoint = resolve(settings.checkpoint, progress=self._workplace.progress)
         classifier = self.open(checkpoint, template, demonstrations, seed=seed, only_to_answer=only_to_answer)
         return classifier, demonstrations

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from beatingbert.errors import SettingsError
+from beatingbert.prompts.demonstrations import SHOT_ORDER
 from beatingbert.tasks.spec import Shape, Task
 
 VERSION = 3  # where oneDNN pays, products are summed in another order
@@ -38,6 +39,7 @@ class LLMSettings:
         normalise_by: which ending wins: "characters" divides its log-likelihood by its length in characters (the
             harness's acc_norm), "none" does not (acc). What follows a blank is the same for every choice, so there
             both take the same one.
+        shot_order: "mixed" shuffles the demonstrations, "by_label" shows them label by label.
         calibration: what is taken out of the probabilities of labels: "contextual" the bias that content-free texts
             show, "batch" that which unlabelled development or train questions show; only for likelihood.
     """
@@ -56,6 +58,7 @@ class LLMSettings:
     choice_by: str = "ending"
     normalise_by: str = "characters"
     calibration: str = "none"
+    shot_order: str = "mixed"
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "max_new_tokens"):
@@ -96,6 +99,8 @@ class LLMSettings:
                 "normalise_by 'none' changes nothing where no endings are scored; leave it out, or use "
                 "--choice_by ending and --answer_by likelihood"
             )
+        if self.shot_order not in SHOT_ORDER:
+            raise SettingsError(f"shot_order must be one of {', '.join(SHOT_ORDER)}, got {self.shot_order!r}")
         if self.calibration not in CALIBRATION:
             raise SettingsError(f"calibration must be one of {', '.join(CALIBRATION)}, got {self.calibration!r}")
         if self.calibration != "none" and self.answer_by != "likelihood":

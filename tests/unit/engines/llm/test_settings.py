@@ -25,6 +25,7 @@ from beatingbert.errors import SettingsError
         ({"normalise_by": "none", "choice_by": "letter"}, "normalise_by 'none' changes nothing"),
         ({"normalise_by": "none", "answer_by": "generation"}, "normalise_by 'none' changes nothing"),
         ({"chat_template": "yes"}, "chat_template must be one of auto, always, never, got 'yes'"),
+        ({"shot_order": "sorted"}, "shot_order must be one of mixed, by_label, got 'sorted'"),
         ({"calibration": "platt"}, "calibration must be one of none, contextual, batch, got 'platt'"),
         ({"calibration": "batch", "answer_by": "generation"}, "a written reply has none; .*--answer_by likelihood"),
     ],
