@@ -1,29 +1,63 @@
-"""Run a few published cells again, drawn at random, and compare: `python experiments/check_study.py SUITE STUDY`."""
+"""Run a few published cells again from nothing, drawn at random, and hold every answer against the published ones.
 
+python experiments/check_study.py study studies/offline --count 3
+"""
+
+import argparse
+import os
 import random
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from beatingbert.cli.main import main
 from beatingbert.runs.published import read_list
+from beatingbert.runs.store import read_record
+from beatingbert.study.again import compare_runs
 
-COUNT = 3
 
-if __name__ == "__main__":
-    suite, study = sys.argv[1], Path(sys.argv[2])
-    there = [one.name for one in read_list(study).cells if (study / one.name).is_dir()]
-    drawn = random.sample(there, min(COUNT, len(there)))
-    differ = []
+def main() -> int:
+    """Draw, run, compare; 0 if every answer is the same."""
+    asked = read_arguments()
+    there = [one.name for one in read_list(asked.study).cells if (asked.study / one.name).is_dir()]
+    seed = random.SystemRandom().randrange(10**6) if asked.seed is None else asked.seed
+    drawn = random.Random(seed).sample(there, min(asked.count, len(there)))
+    sys.stdout.write(f"seed {seed} draws {len(drawn)} of {len(there)} published cells: {', '.join(drawn)}\n")
+    differ = 0
     with tempfile.TemporaryDirectory(prefix="beatingbert-") as scratch:
         runs, again = Path(scratch) / "runs", Path(scratch) / "again"
         for name in drawn:
-            if main(["suite", "run", suite, "--store", str(runs), "--only", name]):
-                sys.exit(f"{name} could not be run again")
-        if main(["suite", "publish", suite, "--store", str(runs), "--to", str(again)]):
-            sys.exit("what was run could not be published")
-        for name in drawn:
-            first, second = ((folder / name / "predictions.parquet").read_bytes() for folder in (study, again))
-            sys.stdout.write(f"{name}: {'the same predictions' if first == second else 'OTHER PREDICTIONS'}\n")
-            differ += [] if first == second else [name]
-    sys.exit(1 if differ else 0)
+            run_again(asked.suite, name, runs, asked.study)
+            beatingbert("suite", "publish", asked.suite, "--store", str(runs), "--to", str(again))
+            found = compare_runs(asked.study / name, again / name)
+            sys.stdout.write(f"{name}: {found}\n")
+            differ += not found.holds
+    return 1 if differ else 0
+
+
+def read_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("suite", help="the suite that was run")
+    parser.add_argument("study", type=Path, help="folder of its published records")
+    parser.add_argument("--count", type=int, default=3, help="cells to draw (default 3)")
+    parser.add_argument("--seed", type=int, help="of the draw; by default another one each time, which is printed")
+    return parser.parse_args()
+
+
+def run_again(suite: str, name: str, runs: Path, study: Path) -> None:
+    """One cell, on as many threads as it had: with others, sums are made in another order."""
+    threads = read_record(study / name / "results.json").environment.get("threads")
+    beatingbert("suite", "run", suite, "--store", str(runs), "--only", name, threads=threads)
+
+
+def beatingbert(*command: str, threads: int | None = None) -> None:
+    """The command, in a process of its own."""
+    given = {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
+    done = subprocess.run([sys.executable, "-m", "beatingbert", *command], env=os.environ | given, check=False)
+    if done.returncode:
+        sys.exit(f"beatingbert {' '.join(command)} failed with status {done.returncode}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

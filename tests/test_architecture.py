@@ -17,6 +17,7 @@ PACKAGE = ROOT / "src" / "beatingbert"
 
 BELOW_ALL = {"errors", "progress"}
 MAY_IMPORT = {
+    "__main__": {"cli"},
     "beatingbert": {"classifiers", "decision", "experiments", "runs"},
     "cli": {
         "classifiers",
