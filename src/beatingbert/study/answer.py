@@ -125,7 +125,7 @@ def about(rows: float, curve: LearningCurve | None = None) -> str:
 
 def _price(rulings: Sequence[Ruling], quotes: Quotes) -> str:
     """Of the task with the most rows, the best of either side."""
-    one = max(rulings, key=lambda ruling: ruling.group.rows)
+    one = most_asked(rulings)
     told = []
     for contender in (one.encoder, one.llm):
         *_, records = of_one_machine(contender.records)
@@ -141,6 +141,11 @@ def _price(rulings: Sequence[Ruling], quotes: Quotes) -> str:
         f"**The price:** on {title_of(one.group.task)} {told[0]}; {told[1]} (medians, one at a time, {machine}) "
         f"{name_cells(one.encoder, one.llm)}."
     )
+
+
+def most_asked(rulings: Sequence[Ruling]) -> Ruling:
+    """Of the task with the most rows; of several the first."""
+    return max(rulings, key=lambda ruling: ruling.group.rows)
 
 
 def _tasks(rulings: Sequence[Ruling]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -128,6 +129,11 @@ class Quotes:
 def name_cells(*contenders: Contender) -> str:
     """The ids of their cells as a page has them, small and in their order."""
     return f"<sub>cells {', '.join(short_ids(contenders))}</sub>"
+
+
+def without_cells(text: str) -> str:
+    """The same for a page that links to where the ids stand."""
+    return re.sub(" <sub>cells [^<]*</sub>", "", text)
 
 
 def short_ids(contenders: Sequence[Contender]) -> list[str]:

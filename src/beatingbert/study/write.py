@@ -13,12 +13,12 @@ from beatingbert.report.comparisons import hold_contest
 from beatingbert.report.prices import read_prices
 from beatingbert.runs.store import write_csv
 from beatingbert.study import asides, contest
-from beatingbert.study.answer import answer
+from beatingbert.study.answer import answer, most_asked
 from beatingbert.study.crossings import find_curves
 from beatingbert.study.material import Lineup, read_material
 from beatingbert.study.pages import LINK, fill_page
 from beatingbert.study.pictures import draw_study
-from beatingbert.study.quotes import Quotes
+from beatingbert.study.quotes import Quotes, without_cells
 from beatingbert.study.section import Section
 from beatingbert.study.variants import calibration_of, changes, habit_of, written
 from beatingbert.study.verdicts import rule
@@ -70,6 +70,7 @@ def _write_report(folder: Path, to: Path) -> dict[str, str]:
     sections = {
         "coverage": contest.coverage(material),
         "answer": Section("\n\n".join(sentences) + "\n"),
+        "answer_short": Section("".join(f"- {without_cells(one)}\n" for one in sentences)),
         "verdicts": contest.verdicts(rulings, _smallest_gaps(lineups), quotes),
         "scores": contest.scores(lineups, quotes),
         "costs": contest.costs(lineups, prices),
@@ -90,8 +91,14 @@ def _write_report(folder: Path, to: Path) -> dict[str, str]:
     shown = {"pictures_latency": "latency_", "pictures_learning": "learning_", "pictures_gaps": "gaps"}
     for name, start in shown.items():
         found = [one for one in pictures if one.startswith(start)]
-        blocks[name] = "\n".join(f"![{_alt(one)}]({LINK}/{one}.png)\n" for one in found) or "No picture yet.\n"
+        blocks[name] = _show(found)
+    # for a page that has room for one only
+    blocks["picture_latency"] = _show([f"latency_{most_asked(rulings).group.task}"] if rulings else [])
     return blocks
+
+
+def _show(pictures: Sequence[str]) -> str:
+    return "\n".join(f"![{_alt(one)}]({LINK}/{one}.png)\n" for one in pictures) or "No picture yet.\n"
 
 
 def _alt(name: str) -> str:
