@@ -98,7 +98,7 @@ DOORS = {
     "onnxruntime": ("engines/encoder/",),
     "pandas": (),
     "rich": ("cli/",),
-    "tyro": ("cli/", "experiments/config.py"),
+    "tyro": ("cli/", "experiments/config/run.py"),
 }
 ENGINE_FOLDERS = ("embedding", "encoder", "llm", "lora", "optimized", "served")
 ANSWERS_THROUGH = {"embedding": {"encoder"}, "lora": {"llm"}, "optimized": {"llm", "served"}}

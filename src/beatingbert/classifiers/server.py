@@ -11,12 +11,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from beatingbert.classifiers.batching import Batcher, BusyError, ClosedError
 from beatingbert.classifiers.estimator import KeptClassifier
 from beatingbert.classifiers.texts import as_questions
 from beatingbert.errors import MissingExtraError, SettingsError, UsageError
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 RETRY_SECONDS = "1"
 
@@ -73,16 +76,10 @@ def make_app(classifier: KeptClassifier, limits: Limits | None = None) -> Any:
         A `fastapi.FastAPI`; its worker thread runs from start to shutdown, and answers what waits before it ends.
     """
     require_serving()
-    from fastapi import FastAPI, HTTPException, Request
-    from fastapi.exceptions import RequestValidationError
-    from fastapi.responses import JSONResponse
-
-    from beatingbert.classifiers.messages import Answers, Health, answer_of, request_model
+    from fastapi import FastAPI
 
     limits = limits or Limits()
-    task = classifier.task
     batcher = Batcher(classifier.answers, most_together=limits.together, most_waiting=limits.waiting)
-    asked_type: Any = request_model(task, texts=limits.texts, characters=limits.characters)
 
     @asynccontextmanager
     async def running(_: FastAPI) -> AsyncIterator[None]:
@@ -92,11 +89,25 @@ def make_app(classifier: KeptClassifier, limits: Limits | None = None) -> Any:
             await asyncio.to_thread(batcher.close)
 
     app = FastAPI(
-        title=f"beatingbert: {task.title}",
+        title=f"beatingbert: {classifier.task.title}",
         description=f"A classifier made by beatingbert ({classifier.about.engine} engine).",
         lifespan=running,
         max_body_size=limits.body_bytes,
     )
+    _add_routes(app, classifier, batcher, limits)
+    return app
+
+
+def _add_routes(app: "FastAPI", classifier: KeptClassifier, batcher: Batcher, limits: Limits) -> None:
+    """What can be asked of the application."""
+    from fastapi import HTTPException, Request
+    from fastapi.exceptions import RequestValidationError
+    from fastapi.responses import JSONResponse
+
+    from beatingbert.classifiers.messages import Answers, Health, answer_of, request_model
+
+    task = classifier.task
+    asked_type: Any = request_model(task, texts=limits.texts, characters=limits.characters)
 
     @app.exception_handler(RequestValidationError)
     async def refuse(_: Request, error: RequestValidationError) -> JSONResponse:
@@ -129,8 +140,6 @@ def make_app(classifier: KeptClassifier, limits: Limits | None = None) -> Any:
             labels=list(task.labels),
             waiting=batcher.waiting,
         )
-
-    return app
 
 
 def serve(classifier: KeptClassifier, *, host: str, port: int, limits: Limits) -> None:

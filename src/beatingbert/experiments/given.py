@@ -80,23 +80,12 @@ def write_down(
         keep: leave the classifier in the run's folder.
     """
     facts = fitted.classifier.facts
-    unknown = unknown_memory(facts.memory_unknown) if facts.memory_unknown else None
     record = RunRecord(
         run_name=run_name,
         cell=cell,
         model=model,
         scores=_score(task, splits.evaluation, answered.predictions),
-        efficiency={
-            "latency": answered.latency,
-            "throughput": answered.throughput,
-            "memory": {"fit": unknown or fitted.memory, "answer": unknown or answered.memory},
-            "load_seconds": facts.load_seconds,
-            "train_seconds": facts.train_seconds,
-            "parameters": facts.parameters,
-            "disk_bytes": facts.disk_bytes,
-            "device": facts.device,
-            "precision": facts.precision,
-        },
+        efficiency=_efficiency(fitted, answered),
         data=splits.provenance,
         checkpoint=facts.checkpoint,
         template={name: text for name, text in facts.template.items() if name != "text"},
@@ -124,6 +113,23 @@ def write_down(
 
 def _now() -> str:
     return datetime.now().astimezone().isoformat(timespec="seconds")
+
+
+def _efficiency(fitted: Fitted, answered: Answered) -> dict[str, Any]:
+    """What fitting and answering took, and on what."""
+    facts = fitted.classifier.facts
+    unknown = unknown_memory(facts.memory_unknown) if facts.memory_unknown else None
+    return {
+        "latency": answered.latency,
+        "throughput": answered.throughput,
+        "memory": {"fit": unknown or fitted.memory, "answer": unknown or answered.memory},
+        "load_seconds": facts.load_seconds,
+        "train_seconds": facts.train_seconds,
+        "parameters": facts.parameters,
+        "disk_bytes": facts.disk_bytes,
+        "device": facts.device,
+        "precision": facts.precision,
+    }
 
 
 def _score(

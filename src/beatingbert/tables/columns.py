@@ -117,30 +117,16 @@ def choose_columns(
         SettingsError: one column in two roles.
         DataError: no column can be the text or the label.
     """
-    given = {"text": text, "text_pair": text_pair, "label": label, "group": group}
-    wanted = {role: name for role, name in given.items() if name not in (None, NONE)}
-    for role, name in wanted.items():
-        if name not in columns:
-            raise UnknownNameError("column", str(name), columns, f"Give one of them as --{role}.")
-    if len(set(wanted.values())) < len(wanted):
-        raise SettingsError(f"one column was given two roles: {wanted}")
-    step = max(1, len(rows) // LOOKED_AT)
-    profiles = [
-        _Profile(name, [row[at] for row in rows[::step] if at < len(row) and _filled(row[at])], len(rows[::step]))
-        for at, name in enumerate(columns)
-    ]
+    wanted = _wanted({"text": text, "text_pair": text_pair, "label": label, "group": group}, columns)
+    profiles = _profiles(columns, rows)
     free = [one for one in profiles if one.name not in wanted.values()]
     how = dict.fromkeys(wanted, "as you say")
     doubts: list[Doubt] = []
     if text is None:
         text, pair = _find_text(free, columns, how, with_pair=text_pair is None)
-        others = [one.name for one in free if one.holds_text() and one.name not in (text, pair) and one.name != label]
         text_pair = pair or text_pair
-        if text_pair is None and others and (label is not None or len(others) > 0):
-            others = [name for name in others if not _certain(name, LABEL)]
-        if text_pair is None and others:
-            question = f"{listed(others)} {'hold' if len(others) > 1 else 'holds'} text too; read it with {text!r}?"
-            doubts.append(Doubt(flag="text_pair", question=question, options=(NONE, *others), default=NONE))
+        if text_pair is None:
+            doubts += _doubt_text_alone(text, [one for one in free if one.name not in (text, label)])
     taken = {text, text_pair, group}
     if label is None:
         label = _find_label([one for one in free if one.name not in taken], columns, how, doubts)
@@ -156,6 +142,26 @@ def choose_columns(
         doubts=tuple(doubts),
         may_group=tuple(may_group),
     )
+
+
+def _wanted(given: dict[str, str | None], columns: Sequence[str]) -> dict[str, str]:
+    """Role to column, of the roles that the user fills."""
+    wanted = {role: name for role, name in given.items() if name is not None and name != NONE}
+    for role, name in wanted.items():
+        if name not in columns:
+            raise UnknownNameError("column", name, columns, f"Give one of them as --{role}.")
+    if len(set(wanted.values())) < len(wanted):
+        raise SettingsError(f"one column was given two roles: {wanted}")
+    return wanted
+
+
+def _profiles(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[_Profile]:
+    """One for each column, from rows all over the table."""
+    looked_at = rows[:: max(1, len(rows) // LOOKED_AT)]
+    return [
+        _Profile(name, [row[at] for row in looked_at if at < len(row) and _filled(row[at])], len(looked_at))
+        for at, name in enumerate(columns)
+    ]
 
 
 def _find_text(
@@ -177,6 +183,15 @@ def _find_text(
         raise DataError(f"no column looks like a text; columns: {listed(list(columns), 20)}. Name it with --text.")
     how["text"] = "its cells are the longest"
     return max(texts.values(), key=lambda one: one.letters).name, None
+
+
+def _doubt_text_alone(text: str, others: list[_Profile]) -> list[Doubt]:
+    """Whether `text` is all there is to read, where other columns hold text too."""
+    names = [one.name for one in others if one.holds_text() and not _certain(one.name, LABEL)]
+    if not names:
+        return []
+    question = f"{listed(names)} {'hold' if len(names) > 1 else 'holds'} text too; read it with {text!r}?"
+    return [Doubt(flag="text_pair", question=question, options=(NONE, *names), default=NONE)]
 
 
 def _find_label(profiles: list[_Profile], columns: Sequence[str], how: dict[str, str], doubts: list[Doubt]) -> str:

@@ -7,7 +7,7 @@ protocol, and then the record says so.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -73,35 +73,19 @@ def load_splits(
     """
     if select_on not in ("development", "validation"):
         raise SettingsError(f"select_on is 'development' or 'validation', got {select_on!r}")
-    for name, size in (("train_size", train_size), ("eval_size", eval_size)):
-        if size is not None and size < 1:
-            raise SettingsError(f"{name} must be at least 1, got {size}. Leave it out to take every row.")
+    _require_positive(train_size=train_size, eval_size=eval_size)
     source = source or open_source(task, data_dir=data_dir)
     records: dict[str, Any] = {}
     train: list[Example] = []
     development: list[Example] = []
     if need_train:
-        rows = _read_train(task, source)
-        budget = rows.labelled if train_size is None else draw_stratified(rows.labelled, train_size, seed=seed)
-        _require_every_label(task, rows, budget)
-        records[str(task.train)] = _record(rows, budget)
-        train = budget
+        train, records[str(task.train)] = _draw_train(task, source, train_size, seed)
         if select_on == "development":
-            train, development = carve_development(budget, seed=seed)
+            train, development = carve_development(train, seed=seed)
     seen = {text_key(example.question) for example in (*train, *development)}
     evaluation: dict[str, list[Example]] = {}
     for split in task.evaluation:
-        rows = source.read(split)
-        if not rows.labelled:
-            raise DataError(
-                f"task {task.name!r}: split {split!r} ({rows.file}) has {len(rows.unlabelled)} rows and no label, "
-                f"so nothing can be scored on it. Put a labelled {split} split in its place."
-            )
-        # The same rows whatever the seed: training varies from seed to seed, what it is measured on does not.
-        used = rows.labelled if eval_size is None else draw_stratified(rows.labelled, eval_size, seed=DEFAULT_SEED)
-        evaluation[split] = used
-        repeated = sum(text_key(example.question) in seen for example in used)
-        records[split] = _record(rows, used) | {"texts_also_in_train": repeated}
+        evaluation[split], records[split] = _draw_evaluation(task, source, split, eval_size, seen)
     if select_on == "validation":
         development = evaluation[task.evaluation[0]]
     provenance = {
@@ -146,9 +130,22 @@ def load_test(task: Task, *, data_dir: Path | None = None, source: Source | None
 
 def draw_unlabelled(rows: Rows, size: int | None) -> list[Question]:
     """Questions as `load_unlabelled` draws them, in the order of the file."""
-    if size is not None and size < 1:
-        raise SettingsError(f"size must be at least 1, got {size}. Leave it out to take every row.")
+    _require_positive(size=size)
     return rows.questions if size is None else draw_uniform(rows.questions, size, seed=DEFAULT_SEED)
+
+
+def _require_positive(**sizes: int | None) -> None:
+    for name, size in sizes.items():
+        if size is not None and size < 1:
+            raise SettingsError(f"{name} must be at least 1, got {size}. Leave it out to take every row.")
+
+
+def _draw_train(task: Task, source: Source, size: int | None, seed: int) -> tuple[list[Example], dict[str, Any]]:
+    """The labelled budget, and its record."""
+    rows = _read_train(task, source)
+    budget = rows.labelled if size is None else draw_stratified(rows.labelled, size, seed=seed)
+    _require_every_label(task, rows, budget)
+    return budget, _record(rows, budget)
 
 
 def _read_train(task: Task, source: Source) -> Rows:
@@ -166,6 +163,22 @@ def _read_train(task: Task, source: Source) -> Rows:
         count = len(rows.unlabelled)
         raise DataError(f"task {task.name!r}: train ({rows.file}) has {count} rows and no label. {way_out}")
     return rows
+
+
+def _draw_evaluation(
+    task: Task, source: Source, split: str, size: int | None, seen: Container[object]
+) -> tuple[list[Example], dict[str, Any]]:
+    """The rows of a split that are reported, and their record; `seen` are the keys of train's texts."""
+    rows = source.read(split)
+    if not rows.labelled:
+        raise DataError(
+            f"task {task.name!r}: split {split!r} ({rows.file}) has {len(rows.unlabelled)} rows and no label, "
+            f"so nothing can be scored on it. Put a labelled {split} split in its place."
+        )
+    # The same rows whatever the seed: training varies from seed to seed, what it is measured on does not.
+    used = rows.labelled if size is None else draw_stratified(rows.labelled, size, seed=DEFAULT_SEED)
+    repeated = sum(text_key(example.question) in seen for example in used)
+    return used, _record(rows, used) | {"texts_also_in_train": repeated}
 
 
 def _require_every_label(task: Task, rows: Rows, budget: Sequence[Example]) -> None:

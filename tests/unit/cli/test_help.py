@@ -15,7 +15,9 @@ import pytest
 
 from beatingbert import BERTConfig, LLMConfig, RunConfig
 from beatingbert.cli.main import main, parse, report_script, script
-from beatingbert.experiments.config import ADAPTER_FLAGS, DSPY_FIELDS, SERVED_FLAGS, TRAINING_FLAGS
+from beatingbert.experiments.config.adapter import ADAPTER_FLAGS, TRAINING_FLAGS
+from beatingbert.experiments.config.program import DSPY_FIELDS
+from beatingbert.experiments.config.server import SERVED_FLAGS
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "help"
 SCRIPTS = Path(__file__).resolve().parents[3] / "experiments"

@@ -8,7 +8,7 @@ from watchful import WatchfulEngine
 from beatingbert import BERTConfig, GemmaConfig, LinearConfig, LLMConfig, MajorityConfig, RunConfig, run
 from beatingbert.engines.catalog import ENGINES, check_settings
 from beatingbert.errors import SettingsError, UnknownNameError
-from beatingbert.experiments.config import SERVED_FLAGS
+from beatingbert.experiments.config.server import SERVED_FLAGS
 from beatingbert.experiments.planning import plan_cell
 
 # Where rows lie and results go: no part of the question.

@@ -7,7 +7,7 @@ import pytest
 from beatingbert import LLMConfig
 from beatingbert.engines.protocol import Access
 from beatingbert.errors import SettingsError
-from beatingbert.experiments.config import ACCESS_FIELDS, SERVED_FLAGS
+from beatingbert.experiments.config.server import ACCESS_FIELDS, SERVED_FLAGS
 from beatingbert.experiments.runner import plan_cell
 
 KEY = "skgeheim0123456789"
