@@ -53,7 +53,7 @@ RUN_LLM = [
     *"mode model num_few_shot temperature batch_size max_new_tokens max_length lora_rank lr epochs".split(),
     *"lora_alpha lora_dropout lora_targets gradient_accumulation_steps gradient_checkpointing merge".split(),
     *"adapter_path max_train_examples max_val_examples no_fp16 answer_by constrained prompt_dir chat_template".split(),
-    *"calibration rank_only choice_by normalise_by".split(),
+    *"calibration rank_only choice_by normalise_by shot_order".split(),
     *"base_url concurrency timeout max_retries max_requests max_cost price_in price_out".split(),
     *"ask_again pull api_key_env".split(),
     *"optimizer reasoning dspy_adapter num_candidates num_trials program_path".split(),
@@ -74,6 +74,7 @@ VALUES = {
     "chat_template": "never",
     "choice_by": "letter",
     "normalise_by": "none",
+    "shot_order": "by_label",
     "calibration": "contextual",
     "lora_dropout": "0.25",
     "lora_targets": "all-linear",
@@ -142,6 +143,8 @@ def test_a_flag_is_the_same_with_hyphens_and_underscores(
     others = ["--task", "arc_challenge" if flag in ("choice_by", "normalise_by") else "sst2"] if flag != "task" else []
     if config_type is LLMConfig and f"--{flag}" in LORA:
         others += ["--mode", "lora"]
+    if flag == "shot_order":
+        others += ["--mode", "few-shot"]
     if flag in DSPY_FIELDS:
         others += ["--mode", "dspy"]
     if flag in (*SERVED_FLAGS, "max_optimizer_cost"):

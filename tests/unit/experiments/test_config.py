@@ -1,6 +1,6 @@
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from watchful import WatchfulEngine
@@ -52,6 +52,7 @@ LLM: dict[str, Any] = EVERY_RUN | {
     "constrained": True,
     "rank_only": True,
     "chat_template": "never",
+    "shot_order": "by_label",
     "calibration": "contextual",
     "no_fp16": True,
     "choice_by": "letter",
@@ -121,6 +122,14 @@ def test_every_field_of_an_encoder_run_reaches_the_cell(
     trained: dict[str, Any] = {"mode": "eval", "model_path": "x"} if name in ("mode", "model_path") else {}
     before = BERTConfig(task="sst2", data_dir=data_dir, **trained)
     assert plan_cell(dataclasses.replace(before, **{name: BERT[name]})).id != plan_cell(before).id
+
+
+@pytest.mark.parametrize("mode", ["zero-shot", "few-shot", "lora"])
+def test_the_usual_order_of_demonstrations_is_not_named(
+    watched: type[WatchfulEngine], data_dir: Path, mode: Literal["zero-shot", "few-shot", "lora"]
+) -> None:
+    """Cells of before there was a choice keep their ids."""
+    assert "shot_order" not in plan_cell(LLMConfig(task="sst2", data_dir=data_dir, mode=mode)).settings
 
 
 @pytest.mark.parametrize("name", LLM)
@@ -293,9 +302,9 @@ def test_the_engine_takes_the_settings_and_adds_none_in_secret(config: RunConfig
     taken = check_settings(config.engine, settings)
     known = {field.name for field in dataclasses.fields(taken)}
     assert {name: getattr(taken, name) for name in settings} == settings
-    # Two of the encoder's have no flag, as in the study, and one of the linear one's is for `decide`; a new one must be
-    # thought about.
-    assert known - settings.keys() <= {"warmup_share", "weight_decay", "choose_by"}
+    # Two of the encoder's have no flag, as in the study, one of the linear one's is for `decide`, and one of the LLM's
+    # is named only where it is unusual; a new one must be thought about.
+    assert known - settings.keys() <= {"warmup_share", "weight_decay", "choose_by", "shot_order"}
 
 
 def test_the_defaults_of_the_flags_are_those_of_the_engine() -> None:
@@ -350,6 +359,9 @@ def refused(config_type: type[RunConfig], **settings: Any) -> str:
         (LLMConfig, {"calibration": "batch", "task": "arc_challenge"}, "positions of each question's own choices"),
         (LLMConfig, {"calibration": "contextual", "task": "hellaswag"}, "leave --calibration out"),
         (LLMConfig, {"calibration": "batch", "select_on": "validation"}, "on the rows that are reported"),
+        (LLMConfig, {"shot_order": "by_label"}, "leave it out, or use --mode few-shot"),
+        (LLMConfig, {"shot_order": "by_label", "mode": "lora"}, "leave it out, or use --mode few-shot"),
+        (LLMConfig, {"shot_order": "by_label", "mode": "few-shot", "task": "arc_challenge"}, "on a task with labels"),
         (LLMConfig, {"mode": "lora", "lora_rank": 0}, "rank must be at least 1, got 0"),
         (LLMConfig, {"mode": "lora", "lora_dropout": 1.0}, "dropout must lie in [0, 1), got 1.0"),
         (LLMConfig, {"mode": "lora", "calibration": "contextual"}, "leave it out"),

@@ -87,4 +87,6 @@ class AdapterConfig(AskingConfig):
             "merge": self.merge,
         }
         given = {name: value for name, value in given.items() if value is not None}
-        return dataclasses.asdict(LoraSettings(**(self._asking_settings() | {"batch_size": None} | given)))
+        told = dataclasses.asdict(LoraSettings(**(self._asking_settings() | {"batch_size": None} | given)))
+        del told["shot_order"]  # an adapted model is shown no demonstrations
+        return told

@@ -38,6 +38,8 @@ class AskingConfig(RunConfig):
         normalise_by: Multiple choice by ending only. 'characters' takes the ending that is most likely for its length
             in characters (acc_norm), 'none' the most likely one (acc). Both accuracies are reported.
         chat_template: 'auto' uses the tokenizer's chat template where there is one.
+        shot_order: Few-shot mode only. 'mixed' shuffles the demonstrations; 'by_label' shows the same ones label by
+            label, which pulls answers to the last one.
         calibration: Takes the prompt's own bias out of the label probabilities: 'contextual' as content-free texts show
             it, 'batch' as up to 128 unlabelled development or train questions do. Not for multiple choice.
         prompt_dir: Folder with prompt files of your own (TASK.txt; see 'beatingbert show prompts').
@@ -57,6 +59,7 @@ class AskingConfig(RunConfig):
     choice_by: Literal["ending", "letter"] | None = None
     normalise_by: Literal["characters", "none"] = "characters"
     chat_template: Literal["auto", "always", "never"] = "auto"
+    shot_order: Literal["mixed", "by_label"] = "mixed"
     calibration: Literal["none", "contextual", "batch"] = "none"
     prompt_dir: Path | None = None
     no_fp16: bool = False
@@ -88,7 +91,10 @@ class AskingConfig(RunConfig):
 
     def _asking_settings(self) -> dict[str, Any]:
         """As `LLMSettings` wants them."""
+        # Named only where it is unusual, so that cells of before there was a choice keep their ids.
+        order = {} if self.shot_order == "mixed" else {"shot_order": self.shot_order}
         return {
+            **order,
             "checkpoint": self.model_name,
             "shots": self.shots,
             "answer_by": self.answer_by or ("generation" if self._must_write else "likelihood"),

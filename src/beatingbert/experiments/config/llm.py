@@ -41,6 +41,11 @@ class LLMConfig(ServerConfig, ProgramConfig, AdapterConfig):
                 f"--mode few-shot needs at least one demonstration, got --num_few_shot {self.num_few_shot}; "
                 "use --mode zero-shot for none"
             )
+        if self.shot_order != "mixed" and (self.mode != "few-shot" or not find_task(self.task).labels):
+            raise SettingsError(
+                f"--shot_order {self.shot_order} sorts demonstrations, and --mode {self.mode} on {self.task!r} shows "
+                "none that have labels; leave it out, or use --mode few-shot on a task with labels of its own"
+            )
         refuse_positions(self.calibration, find_task(self.task))
         if self.calibration == "batch" and self.select_on == "validation":
             raise SettingsError(

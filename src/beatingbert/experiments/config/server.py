@@ -39,7 +39,7 @@ ACCESS_FIELDS = {
 }
 SERVED_FLAGS = ("base_url", *ACCESS_FIELDS)
 # Those that no server can be told.
-LOCAL_FLAGS = ("batch_size", "rank_only", "no_fp16", "calibration", "normalise_by")
+LOCAL_FLAGS = ("batch_size", "rank_only", "no_fp16", "calibration", "normalise_by", "shot_order")
 OPENAI_KEY = "OPENAI_API_KEY"
 
 
