@@ -17,7 +17,8 @@ from safetensors.torch import load_file, save_file
 import tiny_models
 from beatingbert.checkpoints import device
 from beatingbert.engines import onednn
-from beatingbert.engines.llm.engine import LlmClassifier, LlmEngine
+from beatingbert.engines.llm.classifier import LlmClassifier
+from beatingbert.engines.llm.engine import LlmEngine
 from beatingbert.engines.llm.settings import LLMSettings
 from beatingbert.engines.lora import train as train_module
 from beatingbert.engines.lora.engine import Exam, LoraEngine
