@@ -34,7 +34,8 @@ def make_runs(folder: Path, *, runs: int, rows: int, seeds: int = 1, seed: int =
         analysed: whether each has its own error analysis, as runs have since these are made at a run's end.
     """
     from beatingbert.report.errors.analysis import analyse_errors
-    from beatingbert.runs.store import write_json, write_predictions, write_questions
+    from beatingbert.runs.evidence import write_predictions, write_questions
+    from beatingbert.runs.files import write_json
     from beatingbert.scoring.scorecard import score
     from beatingbert.tasks.example import Example, Question
     from beatingbert.tasks.prediction import Prediction

@@ -93,7 +93,7 @@ def _score_here(*, questions: int, tiny: bool, precision: str, max_tokens: int |
     from beatingbert.checkpoints.reference import resolve
     from beatingbert.engines.llm.likelihood import Scorer
     from beatingbert.engines.llm.wording import Asked
-    from beatingbert.scoring.efficiency import PeakMemory
+    from beatingbert.scoring.memory import PeakMemory
     from benchmarks.ours import load_model, load_tokenizer, quicken
 
     set_threads()

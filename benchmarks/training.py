@@ -20,7 +20,8 @@ from transformers import (
 )
 
 from beatingbert.checkpoints.reference import resolve
-from beatingbert.engines.encoder.engine import EncoderClassifier, EncoderEngine
+from beatingbert.engines.encoder.classifier import EncoderClassifier
+from beatingbert.engines.encoder.engine import EncoderEngine
 from beatingbert.engines.encoder.settings import EncoderSettings
 from beatingbert.engines.hush import hushed
 from beatingbert.engines.protocol import Workplace

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from beatingbert.runs.cell import Cell
+from beatingbert.runs.evidence import write_predictions
+from beatingbert.runs.files import write_json
 from beatingbert.runs.published import LIST, Listed, write_list
 from beatingbert.runs.record import RunRecord
-from beatingbert.runs.store import write_json, write_predictions
 from beatingbert.scoring.scorecard import score
 from beatingbert.tasks.catalog import TASKS
 from beatingbert.tasks.example import Example, Question

@@ -51,6 +51,10 @@ class Checkpoint:
     sha256: str
     disk_bytes: int
 
+    def described(self) -> dict[str, str]:
+        """As a record tells of it."""
+        return {"reference": self.reference, "kind": self.kind, "revision": self.revision, "sha256": self.sha256}
+
 
 def short_name(reference: str) -> str:
     """The last word of a reference, safe as a file name; no file is touched.

@@ -14,7 +14,7 @@ from beatingbert.engines.protocol import Classifier, Workplace
 from beatingbert.errors import BeatingBertError, DamagedRecordError, DataError, SettingsError, TooFewExamplesError
 from beatingbert.progress import Progress, silent
 from beatingbert.runs.checksums import CHECKSUMS, find_changed
-from beatingbert.runs.store import write_json
+from beatingbert.runs.files import write_json
 from beatingbert.tasks.example import Example
 from beatingbert.tasks.prediction import Prediction
 from beatingbert.tasks.rows import decode_rows

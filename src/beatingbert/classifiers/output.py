@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from beatingbert.classifiers.journal import Answer
-from beatingbert.runs.store import disarmed
+from beatingbert.runs.files import disarmed
 from beatingbert.tasks.rows import StoredRow
 from beatingbert.tasks.tables import PARQUET_ROWS, stream_table
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from beatingbert.cli.console import live, out
 from beatingbert.cli.own_table import OwnTable
 from beatingbert.errors import SettingsError
-from beatingbert.runs.store import write_json
+from beatingbert.runs.files import write_json
 from beatingbert.tables.finding import counted, shown
 from beatingbert.tables.own import OwnData
 from beatingbert.tasks.splits import Splits

@@ -9,13 +9,8 @@ from dataclasses import dataclass
 
 from beatingbert.engines.protocol import Classifier, KeepsAnswers
 from beatingbert.progress import Progress
-from beatingbert.scoring.efficiency import (
-    Latency,
-    PeakMemory,
-    Throughput,
-    measure_latency,
-    measure_throughput,
-)
+from beatingbert.scoring.memory import PeakMemory
+from beatingbert.scoring.speed import Latency, Throughput, measure_latency, measure_throughput
 from beatingbert.tasks.example import Question
 from beatingbert.tasks.prediction import Prediction
 

@@ -19,7 +19,7 @@ from beatingbert.runs.cell import Cell
 from beatingbert.runs.environment import capture_environment
 from beatingbert.runs.record import RunRecord
 from beatingbert.runs.store import RunFolder
-from beatingbert.scoring.efficiency import PeakMemory, unknown_memory
+from beatingbert.scoring.memory import PeakMemory, unknown_memory
 from beatingbert.scoring.scorecard import score
 from beatingbert.tasks.example import Example
 from beatingbert.tasks.prediction import Prediction

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
-from beatingbert.runs.store import write_json
+from beatingbert.runs.files import write_json
 
 NAME = "report_files.json"
 VERSION = 1

@@ -22,7 +22,7 @@ from beatingbert.errors import DataError, MisalignedError, TooFewExamplesError
 from beatingbert.report.contenders import Contender
 from beatingbert.report.frame import Frame, Group
 from beatingbert.report.questions import read_questions
-from beatingbert.runs.store import write_csv
+from beatingbert.runs.files import write_csv
 from beatingbert.statistics.agreement import cohen_kappas, error_overlaps
 from beatingbert.statistics.intervals import Interval, wilson
 

@@ -11,7 +11,7 @@ from beatingbert.report.contenders import Side
 from beatingbert.report.overlap import Overlap
 from beatingbert.report.scattered import describe_scattered
 from beatingbert.report.text import escape_markdown, in_points, markdown_table, p_value, points
-from beatingbert.runs.store import write_csv
+from beatingbert.runs.files import write_csv
 from beatingbert.statistics.verdict import Verdict, overall
 from beatingbert.tasks.catalog import TASKS
 

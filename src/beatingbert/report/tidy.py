@@ -10,8 +10,8 @@ from typing import Any
 from beatingbert.report.contenders import SIDES, contender_id, describe
 from beatingbert.report.frame import Frame
 from beatingbert.report.prices import Prices
+from beatingbert.runs.files import write_csv
 from beatingbert.runs.record import RunRecord
-from beatingbert.runs.store import write_csv
 
 METRICS = ("accuracy", "macro_f1", "mcc", "ece", "brier")
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from beatingbert.errors import DataError
-from beatingbert.runs.store import write_json
+from beatingbert.runs.files import write_json
 
 LIST = "suite.json"
 FORMAT = 1

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import logging
 import re
 import shutil
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +16,10 @@ from typing import Any, Self
 
 from beatingbert.errors import DamagedRecordError, RunBusyError, RunExistsError, SettingsError, UsageError
 from beatingbert.runs.checksums import find_changed, write_checksums
+from beatingbert.runs.evidence import write_predictions, write_questions
+from beatingbert.runs.files import as_text, whole
+from beatingbert.runs.files import write_json as write_json  # also for those who look for it here
+from beatingbert.runs.files import write_text as write_text
 from beatingbert.runs.lease import Lease
 from beatingbert.runs.record import FORMAT, RunRecord
 from beatingbert.tasks.example import Example, Question
@@ -26,7 +29,6 @@ DAMAGED = "results.json.damaged"
 EVIDENCE = ("predictions.parquet", "history.json", "prompts/template.txt", "prompts/prompts.jsonl")
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 RESULTS = "results.json"
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 class RunFolder:
@@ -130,8 +132,8 @@ class RunFolder:
         write_questions(self.path / "questions.parquet", questions, gold)
         write_predictions(self.path / "predictions.parquet", predictions, gold)
         self._write_prompts(predictions, template)
-        with _whole(self.path / RESULTS) as beside:
-            beside.write_text(_as_text(record.to_json()), encoding="utf-8")
+        with whole(self.path / RESULTS) as beside:
+            beside.write_text(as_text(record.to_json()), encoding="utf-8")
             there = {name: self.path / name for name in EVIDENCE if (self.path / name).exists()}
             write_checksums(self.path, {RESULTS: beside, **there})
             self._lease.require()
@@ -247,100 +249,3 @@ def _make_folder(path: Path, *, exist_ok: bool) -> None:
     except OSError as error:
         reason = error.strerror or error
         raise SettingsError(f"folder {str(path)!r} cannot be made: {reason}; choose another --output_dir") from error
-
-
-def write_json(path: Path, data: Any) -> None:
-    """Write beside, then rename: whoever sees the file sees all of it."""
-    with _whole(path) as beside:
-        beside.write_text(_as_text(data), encoding="utf-8")
-
-
-def write_text(path: Path, text: str) -> None:
-    """The same for a text; what is no character (half of a surrogate pair) becomes a mark."""
-    with _whole(path) as beside:
-        beside.write_text(text, encoding="utf-8", errors="replace")
-
-
-def _as_text(data: Any) -> str:
-    return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """A file beside the path to write to: it takes the path's place if the block ends well, and goes if not."""
-    beside = path.with_name(path.name + ".part")
-    try:
-        yield beside
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
-
-
-def write_csv(path: Path, rows: Sequence[Sequence[Any]]) -> None:
-    """Write rows; no file for none. Cells that a spreadsheet would run as a formula get an apostrophe before them."""
-    if not rows:
-        return
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        for row in rows:
-            writer.writerow([disarmed(cell) for cell in row])
-
-
-def disarmed(cell: Any) -> Any:
-    """The cell, with an apostrophe before it where a spreadsheet would run it as a formula."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell
-
-
-def write_predictions(
-    path: Path, predictions: Mapping[str, Sequence[Prediction]], gold: Mapping[tuple[str, str], str]
-) -> None:
-    """One row per answer: split, id, gold, label, probabilities, log_likelihoods, labels_by_rule (JSON), reply, ..."""
-    import pyarrow as pa
-
-    rows = [
-        {
-            "split": split,
-            "id": one.question_id,
-            "gold": gold.get((split, one.question_id)),
-            "label": one.label,
-            "probabilities": None if one.probabilities is None else json.dumps(dict(one.probabilities)),
-            "log_likelihoods": None if one.log_likelihoods is None else json.dumps(dict(one.log_likelihoods)),
-            "labels_by_rule": None if one.labels_by_rule is None else json.dumps(dict(one.labels_by_rule)),
-            "reply": one.reply,
-            "lost_tokens": one.lost_tokens,
-        }
-        for split, answers in predictions.items()
-        for one in answers
-    ]
-    text = ("split", "id", "gold", "label", "probabilities", "log_likelihoods", "labels_by_rule", "reply")
-    _write_parquet(path, rows, pa.schema([*((name, pa.string()) for name in text), ("lost_tokens", pa.int64())]))
-
-
-def write_questions(
-    path: Path, questions: Mapping[str, Sequence[Question]], gold: Mapping[tuple[str, str], str]
-) -> None:
-    """One row per question: split, id, fields (name to text, JSON), choices (JSON, null where there are none), gold."""
-    import pyarrow as pa
-
-    rows = [
-        {
-            "split": split,
-            "id": one.id,
-            "fields": json.dumps(dict(one.texts), ensure_ascii=False),
-            "choices": json.dumps(one.choices, ensure_ascii=False) if one.choices else None,
-            "gold": gold.get((split, one.id)),
-        }
-        for split, asked in questions.items()
-        for one in asked
-    ]
-    names = ("split", "id", "fields", "choices", "gold")
-    _write_parquet(path, rows, pa.schema([(name, pa.string()) for name in names]))
-
-
-def _write_parquet(path: Path, rows: Sequence[Mapping[str, Any]], schema: Any) -> None:
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    with _whole(path) as beside:
-        parquet.write_table(pa.Table.from_pylist(rows, schema=schema), beside)

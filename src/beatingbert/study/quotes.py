@@ -10,7 +10,7 @@ from typing import Literal
 
 from beatingbert.report.contenders import Contender
 from beatingbert.report.text import p_value
-from beatingbert.runs.store import write_csv
+from beatingbert.runs.files import write_csv
 from beatingbert.statistics.intervals import Interval
 from beatingbert.statistics.verdict import Verdict
 from beatingbert.study.material import cell_ids

@@ -11,7 +11,7 @@ from pathlib import Path
 from beatingbert.errors import SettingsError
 from beatingbert.report.comparisons import hold_contest
 from beatingbert.report.prices import read_prices
-from beatingbert.runs.store import write_csv
+from beatingbert.runs.files import write_csv
 from beatingbert.study import asides, contest
 from beatingbert.study.answer import answer, most_asked
 from beatingbert.study.crossings import find_curves

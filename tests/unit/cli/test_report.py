@@ -14,7 +14,8 @@ from beatingbert.cli.main import main, report_script
 from beatingbert.cli.run import print_leaderboard
 from beatingbert.report import arrears
 from beatingbert.report.leaderboard import standings
-from beatingbert.runs.store import RunStore, write_json
+from beatingbert.runs.files import write_json
+from beatingbert.runs.store import RunStore
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pyarrow import Table, parquet
 from beatingbert.cli.main import main
 from beatingbert.cli.run_page import surest_mistakes
 from beatingbert.report.answers import read_answers
-from beatingbert.runs.store import write_questions
+from beatingbert.runs.evidence import write_questions
 from beatingbert.tasks.example import Question
 
 

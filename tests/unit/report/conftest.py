@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from beatingbert.runs.cell import Cell
+from beatingbert.runs.evidence import write_predictions
+from beatingbert.runs.files import write_json
 from beatingbert.runs.record import RunRecord
-from beatingbert.runs.store import write_json, write_predictions
 from beatingbert.scoring.scorecard import score
 from beatingbert.tasks.example import Example, Question
 from beatingbert.tasks.prediction import Prediction

@@ -10,8 +10,8 @@ from beatingbert.errors import DataError
 from beatingbert.report import frame as frame_module
 from beatingbert.report.answers import read_answers
 from beatingbert.report.frame import Frame, read_frame, read_sound_record
+from beatingbert.runs.evidence import write_predictions
 from beatingbert.runs.record import RunRecord
-from beatingbert.runs.store import write_predictions
 from beatingbert.tasks.prediction import Prediction
 
 MakeRun = Callable[..., RunRecord]

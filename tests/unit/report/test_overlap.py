@@ -18,8 +18,8 @@ from beatingbert.report.overlap import (
     write_alone,
     write_error_overlap,
 )
+from beatingbert.runs.evidence import write_questions
 from beatingbert.runs.record import RunRecord
-from beatingbert.runs.store import write_questions
 from beatingbert.statistics.intervals import wilson
 from beatingbert.tasks.example import Question
 

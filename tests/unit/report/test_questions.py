@@ -6,8 +6,8 @@ import pytest
 from beatingbert.errors import DataError
 from beatingbert.report.answers import read_answers
 from beatingbert.report.questions import Asked, keeps_questions, read_questions
+from beatingbert.runs.evidence import write_questions
 from beatingbert.runs.record import RunRecord
-from beatingbert.runs.store import write_questions
 from beatingbert.tasks.example import Question
 
 MakeRun = Callable[..., RunRecord]

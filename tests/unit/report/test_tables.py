@@ -10,8 +10,9 @@ from beatingbert.report.frame import read_frame
 from beatingbert.report.machines import machine_of
 from beatingbert.report.prices import read_prices
 from beatingbert.report.tables import efficiency_table, performance_table
+from beatingbert.runs.evidence import write_predictions
+from beatingbert.runs.files import write_json
 from beatingbert.runs.record import RunRecord
-from beatingbert.runs.store import write_json, write_predictions
 from beatingbert.tasks.prediction import Prediction
 
 MakeRun = Callable[..., RunRecord]

@@ -12,8 +12,9 @@ import pytest
 from beatingbert.errors import DamagedRecordError
 from beatingbert.runs import store
 from beatingbert.runs.checksums import CHECKSUMS
+from beatingbert.runs.files import write_json
 from beatingbert.runs.record import RunRecord
-from beatingbert.runs.store import DAMAGED, RESULTS, RunFolder, RunStore, find_damage, read_record, write_json
+from beatingbert.runs.store import DAMAGED, RESULTS, RunFolder, RunStore, find_damage, read_record
 
 Outcome = dict[str, Any]
 

@@ -9,9 +9,11 @@ from pyarrow import parquet
 
 from beatingbert.errors import BeatingBertError, DataError, RunExistsError, SettingsError
 from beatingbert.runs import store
+from beatingbert.runs.evidence import write_predictions, write_questions
+from beatingbert.runs.files import write_csv, write_json
 from beatingbert.runs.lease import is_being_worked_in
 from beatingbert.runs.record import RunRecord
-from beatingbert.runs.store import RunFolder, RunStore, write_csv, write_json
+from beatingbert.runs.store import RunFolder, RunStore
 from beatingbert.tasks.example import Question
 
 Outcome = dict[str, Any]
@@ -252,7 +254,7 @@ def test_predictions_come_back_with_unanswered_ones_and_all_of_unicode(finished:
 
 
 def test_predictions_without_gold_labels_keep_their_columns(tmp_path: Path, outcome: Outcome) -> None:
-    store.write_predictions(tmp_path / "p.parquet", outcome["predictions"], {})
+    write_predictions(tmp_path / "p.parquet", outcome["predictions"], {})
     table = parquet.read_table(tmp_path / "p.parquet")
     assert table.column("gold").to_pylist() == [None] * 4
     assert str(table.schema.field("gold").type) == "string"
@@ -275,7 +277,7 @@ def test_without_a_template_there_are_no_prompts(tmp_path: Path, record: RunReco
 def test_questions_come_back_with_texts_choices_and_gold(tmp_path: Path) -> None:
     texts = {"premise": 'naïve 😀\nzwei Zeilen, "quoted"', "hypothesis": "=1+1"}
     asked = {"dev": [Question("a", texts), Question("b", {"question": "Which?"}, ("this", "thät"))]}
-    store.write_questions(tmp_path / "q.parquet", asked, {("dev", "a"): "neutral"})
+    write_questions(tmp_path / "q.parquet", asked, {("dev", "a"): "neutral"})
     first, second = parquet.read_table(tmp_path / "q.parquet").to_pylist()
     assert (first["split"], first["id"], first["gold"], first["choices"]) == ("dev", "a", "neutral", None)
     assert json.loads(first["fields"]) == texts

@@ -161,7 +161,7 @@ def test_what_cannot_be_scored_is_refused() -> None:
 
 
 def test_importing_what_scores_loads_no_heavy_library() -> None:
-    modules = ("scoring.scorecard", "scoring.efficiency", "statistics.paired", "statistics.multiplicity")
+    modules = ("scoring.scorecard", "scoring.memory", "scoring.speed", "statistics.paired", "statistics.multiplicity")
     program = (
         "import sys\n"
         + "".join(f"import beatingbert.{module}\n" for module in (*modules, "runs.environment"))

@@ -8,7 +8,7 @@ import pandas
 import pytest
 
 from beatingbert.errors import DataError, TooFewExamplesError
-from beatingbert.runs.store import write_csv
+from beatingbert.runs.files import write_csv
 from beatingbert.tables.finding import Finding, shown
 from beatingbert.tables.look import Look, look
 from beatingbert.tables.own import read_own

@@ -167,12 +167,7 @@ def _facts(reader: Reader, checkpoint: Checkpoint, weights: Any) -> EngineFacts:
         load_seconds=reader.seconds,
         parameters=reader.parameters + int(weights.size),
         disk_bytes=checkpoint.disk_bytes + int(weights.nbytes),
-        checkpoint={
-            "reference": checkpoint.reference,
-            "kind": checkpoint.kind,
-            "revision": checkpoint.revision,
-            "sha256": checkpoint.sha256,
-        },
+        checkpoint=checkpoint.described(),
         device=str(next(reader.model.parameters()).device.type),
         precision=reader.precision,
     )

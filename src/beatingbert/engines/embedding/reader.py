@@ -15,8 +15,8 @@ from beatingbert.checkpoints.device import best_device, choose_precision, keep_f
 from beatingbert.checkpoints.reference import Checkpoint
 from beatingbert.engines import onednn
 from beatingbert.engines.encoder.batches import Encoded, encode, pad
+from beatingbert.engines.encoder.classifier import longest_input, padding_token
 from beatingbert.engines.encoder.dropout import quicken
-from beatingbert.engines.encoder.engine import longest_input, padding_token
 from beatingbert.engines.hush import hushed
 from beatingbert.errors import CheckpointError
 from beatingbert.tasks.example import Question

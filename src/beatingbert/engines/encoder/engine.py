@@ -20,10 +20,7 @@ from transformers.models.auto.modeling_auto import (
 
 from beatingbert.checkpoints.device import best_device, choose_precision, keep_freed_memory, set_threads
 from beatingbert.checkpoints.reference import Checkpoint, resolve
-from beatingbert.checkpoints.weights import copy_checkpoint
-from beatingbert.engines import onednn
 from beatingbert.engines.encoder import company
-from beatingbert.engines.encoder.batches import Encoded, encode, pad
 from beatingbert.engines.encoder.checkpoints import (
     ATTEMPTS,
     ENDED,
@@ -33,23 +30,21 @@ from beatingbert.engines.encoder.checkpoints import (
     read_ended,
     write_whole,
 )
-from beatingbert.engines.encoder.dropout import quicken
+from beatingbert.engines.encoder.classifier import EncoderClassifier, longest_input, padding_token
 from beatingbert.engines.encoder.heads import judge_head, with_new_head
 from beatingbert.engines.encoder.reporting import require_reporter
 from beatingbert.engines.encoder.settings import KEPT, EncoderSettings
-from beatingbert.engines.encoder.train import Collator, EncodedRows, fine_tune, masked_logits
+from beatingbert.engines.encoder.train import Plan, fine_tune
+from beatingbert.engines.encoder.trainer import Collator, EncodedRows
 from beatingbert.engines.hush import hushed
 from beatingbert.engines.protocol import EngineFacts, Workplace
 from beatingbert.errors import CheckpointError, ResumeError, TooFewExamplesError
-from beatingbert.tasks.example import Example, Question
-from beatingbert.tasks.prediction import Prediction
-from beatingbert.tasks.spec import Shape, Task
+from beatingbert.tasks.example import Example
+from beatingbert.tasks.spec import Shape
 
 logger = logging.getLogger("beatingbert.engines.encoder")
 
 SEED_STEP = 1000  # between the seeds of one training and the next, where one has collapsed
-DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
-PREDICT_BATCH = 64  # questions per forward pass when answering; sorted by length, so little of it is padding
 
 
 class EncoderEngine:
@@ -125,13 +120,15 @@ class EncoderEngine:
                 Collator(classifier.pad_id, task.shape is Shape.CHOICE),
                 EncodedRows(rows[0], numbers[0]),
                 EncodedRows(rows[1], numbers[1]) if development else None,
-                settings,
-                precision=classifier.facts.precision,
-                folder=self._models,
-                scratch=self._scratch,
-                seed=seed,
-                progress=self._workplace.progress,
-                upkeep=self._workplace.upkeep,
+                Plan(
+                    settings=settings,
+                    precision=classifier.facts.precision,
+                    folder=self._models,
+                    scratch=self._scratch,
+                    seed=seed,
+                    progress=self._workplace.progress,
+                    upkeep=self._workplace.upkeep,
+                ),
             )
         best = trained.history[trained.best_epoch - 1]
         collapsed = len(set(numbers[1])) > 1 and best["predicted_classes"] == 1
@@ -189,7 +186,7 @@ class EncoderEngine:
         """The model of a training that had ended when its run was interrupted."""
         classifier = self._load(resolve(str(self._models / "best_model")), training=False)
         facts = classifier.facts
-        facts.checkpoint, facts.disk_bytes = _described(checkpoint), checkpoint.disk_bytes
+        facts.checkpoint, facts.disk_bytes = checkpoint.described(), checkpoint.disk_bytes
         facts.history, facts.train_seconds = ended["history"], ended["train_seconds"]
         facts.notes |= ended["notes"] | {"resumed": True}
         return classifier.made_to_answer()
@@ -249,7 +246,7 @@ class EncoderEngine:
             load_seconds=time.perf_counter() - started,
             parameters=sum(weights.numel() for weights in model.parameters()),
             disk_bytes=checkpoint.disk_bytes,
-            checkpoint=_described(checkpoint),
+            checkpoint=checkpoint.described(),
             device=device,
             precision=choose_precision(device, full=self._settings.full_precision, model_type=config.model_type),
             notes={"head": head} if training else {},
@@ -268,114 +265,7 @@ class EncoderEngine:
             )
 
 
-def _described(checkpoint: Checkpoint) -> dict[str, str]:
-    """A checkpoint as the record tells of it."""
-    return {
-        "reference": checkpoint.reference,
-        "kind": checkpoint.kind,
-        "revision": checkpoint.revision,
-        "sha256": checkpoint.sha256,
-    }
-
-
-def padding_token(tokenizer: Any) -> int:
-    """The id to pad with: the tokenizer's own, else its end token, which no text holds either."""
-    candidates = (tokenizer.pad_token_id, tokenizer.eos_token_id, 0)
-    return next(int(candidate) for candidate in candidates if candidate is not None)
-
-
-def has_token_types(config: Any) -> bool:
-    """Whether a model tells the texts of a pair apart by type."""
-    return (getattr(config, "type_vocab_size", 0) or 0) > 1
-
-
-def longest_input(config: Any, tokenizer: Any) -> int:
-    """Most tokens that a checkpoint can read: the smaller of what its positions and its tokenizer allow."""
-    positions = getattr(config, "max_position_embeddings", None) or 512
-    if config.model_type in ("roberta", "xlm-roberta", "camembert", "mpnet"):
-        positions -= 2  # these models count positions from 2, so two of the table's rows are never used
-    return min(int(positions), int(tokenizer.model_max_length))
-
-
 def restore(folder: Path, settings: EncoderSettings, workplace: Workplace, *, seed: int) -> EncoderClassifier:
     """The classifier that was kept in the folder."""
     settings = replace(settings, trained_model=str(folder / KEPT))
     return EncoderEngine(settings, workplace).fit([], development=[], seed=seed)
-
-
-class EncoderClassifier:
-    """A fine-tuned encoder that answers.
-
-    Attributes:
-        saved_in: the folder that holds its weights on disk; None before they are saved.
-    """
-
-    def __init__(
-        self, model: Any, tokenizer: Any, task: Task, facts: EngineFacts, max_length: int, workplace: Workplace
-    ) -> None:
-        self.model = model
-        self.tokenizer = tokenizer
-        self.facts = facts
-        self.pad_id = padding_token(tokenizer)
-        self.max_length = max_length
-        self.saved_in: Path | None = None
-        self._task = task
-        self._workplace = workplace
-
-    def keep(self, folder: Path) -> None:
-        """The model as transformers saves it; a run's own is linked, not copied, where the file system can do that."""
-        if self.saved_in is None:
-            raise CheckpointError("an encoder is kept from its saved weights, and this one's have not been saved yet")
-        own = self.saved_in.resolve().is_relative_to(self._workplace.folder.resolve())
-        copy_checkpoint(self.saved_in, folder / KEPT, link=own)
-
-    def made_to_answer(self) -> EncoderClassifier:
-        """The same, its layers packed where that is faster; the model cannot be trained any more."""
-        quicken(self.model)
-        if onednn.pays(self.facts.device):
-            onednn.pack(self.model, DTYPES[self.facts.precision])
-        return self
-
-    def label_number(self, example: Example) -> int:
-        """The number that stands for the example's label."""
-        return self._task.labels.index(example.label) if self._task.labels else int(example.label)
-
-    def encoded(self, examples: Sequence[Example]) -> list[Encoded]:
-        """Examples as token ids."""
-        return self._encode([example.question for example in examples])
-
-    def _encode(self, questions: Sequence[Question]) -> list[Encoded]:
-        return encode(
-            self.tokenizer,
-            self._task,
-            questions,
-            max_length=self.max_length,
-            token_types=has_token_types(self.model.config),
-        )
-
-    @torch.inference_mode()
-    def predict(self, questions: Sequence[Question]) -> list[Prediction]:
-        """The most probable label for each question, in the order given; batches are filled by length."""
-        encoded = self._encode(questions)
-        order = sorted(range(len(encoded)), key=lambda at: -encoded[at].length)
-        device = next(self.model.parameters()).device
-        dtype = DTYPES[self.facts.precision]
-        self.model.eval()
-        answers: dict[int, Prediction] = {}
-        for start in range(0, len(order), PREDICT_BATCH):
-            chosen = order[start : start + PREDICT_BATCH]
-            batch = pad([encoded[at] for at in chosen], pad_id=self.pad_id, choice=self._task.shape is Shape.CHOICE)
-            inputs = {name: tensor.to(device) for name, tensor in batch.items()}
-            with torch.autocast(device.type, dtype=dtype, enabled=dtype is not torch.float32):
-                logits = masked_logits(self.model, inputs)
-            rows = torch.softmax(logits.float(), dim=-1).tolist()
-            for at, row in zip(chosen, rows, strict=True):
-                answers[at] = self._answer(questions[at], row, encoded[at].lost_tokens)
-            self._workplace.progress("answering", len(answers), len(questions))
-        return [answers[at] for at in range(len(questions))]
-
-    def _answer(self, question: Question, row: Sequence[float], lost_tokens: int) -> Prediction:
-        labels = self._task.labels_of(question)
-        probabilities = dict(zip(labels, row[: len(labels)], strict=True))
-        label = max(probabilities, key=probabilities.__getitem__)
-        return Prediction(question_id=question.id, label=label, probabilities=probabilities, lost_tokens=lost_tokens)

@@ -19,7 +19,7 @@ from torch import nn
 from transformers import AutoModelForMultipleChoice, AutoModelForSequenceClassification, AutoTokenizer
 
 from beatingbert.engines.encoder.batches import encode, pad
-from beatingbert.engines.encoder.engine import has_token_types, longest_input, padding_token
+from beatingbert.engines.encoder.classifier import has_token_types, longest_input, padding_token
 from beatingbert.engines.encoder.runtime import MODEL, READING, require_onnx
 from beatingbert.engines.encoder.settings import KEPT, EncoderSettings
 from beatingbert.engines.hush import hushed

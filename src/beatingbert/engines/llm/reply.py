@@ -7,6 +7,7 @@ tokenizer, but no model.
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -43,7 +44,40 @@ class Reply(Protocol):
         """What has been written so far."""
 
 
-class FreeReply:
+class SpokenReply(ABC):
+    """A reply that may be any text: over at an end token, and as soon as its reader has what it needs.
+
+    Args:
+        tokenizer: turns tokens into text.
+        ends: ids after which the model says nothing more.
+    """
+
+    def __init__(self, tokenizer: Any, *, ends: Collection[int]) -> None:
+        self.is_over = False
+        self._tokenizer = tokenizer
+        self._ends = ends
+        self._tokens: list[int] = []
+
+    def read(self, token: int) -> None:
+        """Take the next token."""
+        if token in self._ends:
+            self.is_over = True
+            return
+        self._tokens.append(token)
+        self.is_over = self._is_enough()
+
+    @abstractmethod
+    def _is_enough(self) -> bool:
+        """Whether the reader needs no more."""
+
+    def _text(self, last: int = 0) -> str:
+        """What the tokens say, or as many of the last ones."""
+        tokens = self._tokens[-last:]
+        text: str = self._tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return text
+
+
+class FreeReply(SpokenReply):
     """A reply in the model's own words.
 
     It is over at an end token, and as soon as nothing that follows its whole words can change how it is read
@@ -69,37 +103,25 @@ class FreeReply:
         stop_at_line: bool,
         listed: Sequence[str] = (),
     ) -> None:
-        self.is_over = False
+        super().__init__(tokenizer, ends=ends)
         self._words = words
-        self._tokenizer = tokenizer
-        self._ends = ends
         self._stop_at_line = stop_at_line
         self._listed = listed
-        self._tokens: list[int] = []
 
-    def read(self, token: int) -> None:
-        """Take the next token."""
-        if token in self._ends:
-            self.is_over = True
-            return
-        self._tokens.append(token)
+    def _is_enough(self) -> bool:
         text = self._text()
-        at_line = self._stop_at_line and "\n" in text
+        if self._stop_at_line and "\n" in text:
+            return True
         whole_words = UNFINISHED.sub("", text)
-        settled = is_letter_settled(whole_words, self._listed) if self._listed else is_settled(whole_words, self._words)
-        self.is_over = at_line or settled
+        return is_letter_settled(whole_words, self._listed) if self._listed else is_settled(whole_words, self._words)
 
     def written(self) -> Written:
         """The text so far, read strictly."""
         text = self._text()
         return Written(text, parse_letter(text, self._listed) if self._listed else parse_reply(text, self._words))
 
-    def _text(self) -> str:
-        text: str = self._tokenizer.decode(self._tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        return text
 
-
-class WholeReply:
+class WholeReply(SpokenReply):
     """A text that nobody reads a label from while it is written.
 
     It is over at an end token, and once it holds the marker that its reader stops at.
@@ -111,28 +133,16 @@ class WholeReply:
     """
 
     def __init__(self, tokenizer: Any, *, ends: Collection[int], until: str) -> None:
-        self.is_over = False
-        self._tokenizer = tokenizer
-        self._ends = ends
+        super().__init__(tokenizer, ends=ends)
         self._until = until
-        self._tokens: list[int] = []
 
-    def read(self, token: int) -> None:
-        """Take the next token."""
-        if token in self._ends:
-            self.is_over = True
-            return
-        self._tokens.append(token)
+    def _is_enough(self) -> bool:
         # A marker has no more tokens than characters, so a look at the end is enough.
-        self.is_over = self._until in self._decoded(self._tokens[-len(self._until) - 1 :])
+        return self._until in self._text(last=len(self._until) + 1)
 
     def written(self) -> Written:
         """The text so far, which names no label."""
-        return Written(self._decoded(self._tokens), None)
-
-    def _decoded(self, tokens: Sequence[int]) -> str:
-        text: str = self._tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        return text
+        return Written(self._text(), None)
 
 
 @dataclass(slots=True)

@@ -18,7 +18,8 @@ from peft import PeftModel
 
 from beatingbert.checkpoints.reference import resolve
 from beatingbert.engines import onednn
-from beatingbert.engines.llm.engine import ADAPTER, LlmClassifier, LlmEngine
+from beatingbert.engines.llm.classifier import ADAPTER, LlmClassifier
+from beatingbert.engines.llm.engine import LlmEngine
 from beatingbert.engines.lora.folder import WEIGHTS, load_adapter, save_adapter, write_checkpoint
 from beatingbert.engines.lora.layers import adapt, adapted_names, factors, folded, settle, take_out
 from beatingbert.engines.lora.rows import encode

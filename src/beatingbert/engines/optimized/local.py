@@ -10,7 +10,8 @@ from dataclasses import asdict
 from functools import cached_property, partial
 from typing import Any
 
-from beatingbert.engines.llm.engine import LlmClassifier, LlmEngine
+from beatingbert.engines.llm.classifier import LlmClassifier
+from beatingbert.engines.llm.engine import LlmEngine
 from beatingbert.engines.llm.generate import Writer
 from beatingbert.engines.llm.likelihood import Scorer
 from beatingbert.engines.llm.window import window

@@ -85,29 +85,13 @@ def optimise(
     candidates = Candidates(form, engine, meter, scored, names, progress)
     start = Classify(asker)
     lm = language_model(engine, voice.identity, settings.max_new_tokens)
-    ended_by = "its own end"
     with (
         shut_in(folder),
         dspy.context(
             lm=lm, adapter=asker.adapter, callbacks=[candidates], num_threads=1, max_errors=ANY, disable_history=True
         ),
     ):
-        try:
-            search(start, settings, shown, scored, seed)
-        except Halt as limit:
-            ended_by = str(limit)
-        except KeyboardInterrupt:
-            ended_by = "Ctrl-C"
-        except Broken as broken:
-            raise broken.error from None
-        except (ImportError, BeatingBertError):
-            raise
-        except Exception as error:  # whatever DSPy makes of replies that it cannot use
-            if candidates.best is None:
-                raise BeatingBertError(
-                    f"DSPy's {settings.optimizer} failed before any program was scored: {type(error).__name__}: {error}"
-                ) from error
-            ended_by = f"{type(error).__name__}: {error}"[:300]
+        ended_by = search_to_its_end(start, settings, shown, scored, seed, candidates)
     best = candidates.best
     logger.info("%s ended by %s after %d candidates", settings.optimizer, ended_by, len(candidates.tried))
     return Outcome(
@@ -136,6 +120,33 @@ def with_feedback(
     right, said = is_right(gold, answer), getattr(answer, LABEL, None)
     feedback = f"{said!r} is right." if right else f"The right {LABEL} is {gold[LABEL]!r}, not {said!r}."
     return dspy.Prediction(score=float(right), feedback=feedback)
+
+
+def search_to_its_end(
+    start: Classify, settings: OptimizedSettings, train: list[Any], development: list[Any], seed: int, heard: Candidates
+) -> str:
+    """Let the optimiser work until something ends it, and say what; see `Outcome.ended_by`.
+
+    Raises:
+        BeatingBertError: the model cannot be asked, or DSPy failed before any program was `heard` of.
+    """
+    try:
+        search(start, settings, train, development, seed)
+    except Halt as limit:
+        return str(limit)
+    except KeyboardInterrupt:
+        return "Ctrl-C"
+    except Broken as broken:
+        raise broken.error from None
+    except (ImportError, BeatingBertError):
+        raise
+    except Exception as error:  # whatever DSPy makes of replies that it cannot use
+        if heard.best is None:
+            raise BeatingBertError(
+                f"DSPy's {settings.optimizer} failed before any program was scored: {type(error).__name__}: {error}"
+            ) from error
+        return f"{type(error).__name__}: {error}"[:300]
+    return "its own end"
 
 
 def search(start: Classify, settings: OptimizedSettings, train: list[Any], development: list[Any], seed: int) -> None:

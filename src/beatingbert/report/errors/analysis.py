@@ -18,7 +18,8 @@ from beatingbert.report.errors.answered import Answered, read_answered
 from beatingbert.report.errors.strata import CELLS, by_label, by_length, by_truncation
 from beatingbert.report.errors.unparsed import group_unparsed
 from beatingbert.report.questions import keeps_questions
-from beatingbert.runs.store import RESULTS, read_record, write_csv, write_json
+from beatingbert.runs.files import write_csv, write_json
+from beatingbert.runs.store import RESULTS, read_record
 
 logger = logging.getLogger("beatingbert.report")
 

@@ -18,8 +18,9 @@ from beatingbert.report.errors.analysis import FOLDER
 from beatingbert.report.plots import style
 from beatingbert.report.plots.confusion import draw_confusion
 from beatingbert.report.plots.reliability import draw_reliability
+from beatingbert.runs.files import write_json
 from beatingbert.runs.record import RunRecord
-from beatingbert.runs.store import RESULTS, read_record, write_json
+from beatingbert.runs.store import RESULTS, read_record
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

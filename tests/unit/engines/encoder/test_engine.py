@@ -11,7 +11,8 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from beatingbert.engines.encoder.engine import EncoderClassifier, EncoderEngine, longest_input, padding_token
+from beatingbert.engines.encoder.classifier import EncoderClassifier, longest_input, padding_token
+from beatingbert.engines.encoder.engine import EncoderEngine
 from beatingbert.engines.encoder.settings import EncoderSettings
 from beatingbert.engines.hush import hushed
 from beatingbert.engines.protocol import Workplace

@@ -12,7 +12,8 @@ import torch
 from transformers import AutoTokenizer
 
 from beatingbert.engines.encoder import dropout, train
-from beatingbert.engines.encoder.engine import EncoderClassifier, EncoderEngine
+from beatingbert.engines.encoder.classifier import EncoderClassifier
+from beatingbert.engines.encoder.engine import EncoderEngine
 from beatingbert.engines.encoder.settings import EncoderSettings
 from beatingbert.engines.protocol import Workplace
 from beatingbert.tasks.example import Example

@@ -17,7 +17,8 @@ from transformers import (
     BertForTokenClassification,
 )
 
-from beatingbert.engines.encoder.engine import EncoderClassifier, EncoderEngine
+from beatingbert.engines.encoder.classifier import EncoderClassifier
+from beatingbert.engines.encoder.engine import EncoderEngine
 from beatingbert.engines.encoder.heads import with_new_head
 from beatingbert.engines.encoder.settings import EncoderSettings
 from beatingbert.engines.hush import hushed

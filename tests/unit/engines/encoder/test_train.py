@@ -14,8 +14,9 @@ from safetensors.torch import load_file, save_file
 
 from beatingbert.checkpoints import device
 from beatingbert.engines import onednn
-from beatingbert.engines.encoder import train
-from beatingbert.engines.encoder.engine import EncoderClassifier, EncoderEngine
+from beatingbert.engines.encoder import train, trainer
+from beatingbert.engines.encoder.classifier import EncoderClassifier
+from beatingbert.engines.encoder.engine import EncoderEngine
 from beatingbert.engines.encoder.settings import EncoderSettings
 from beatingbert.engines.encoder.vocabulary import whole_vocabulary
 from beatingbert.engines.protocol import Upkeep, Workplace
@@ -115,10 +116,10 @@ def test_weights_are_fp32_during_training_whatever_the_file_holds(
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     seen: set[torch.dtype] = set()
     monkeypatch.setattr(
-        train.ClassificationTrainer,
+        trainer.ClassificationTrainer,
         "compute_loss",
         _spying(
-            train.ClassificationTrainer.compute_loss, lambda model: seen.update(p.dtype for p in model.parameters())
+            trainer.ClassificationTrainer.compute_loss, lambda model: seen.update(p.dtype for p in model.parameters())
         ),
     )
     monkeypatch.setattr(device, "_has_bf16", lambda kind: True)
@@ -278,7 +279,7 @@ def test_a_loss_that_is_no_number_stops_the_training(
     fit: Fit, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        train, "masked_logits", lambda model, inputs: model(**inputs).logits * torch.tensor(float("nan"))
+        trainer, "masked_logits", lambda model, inputs: model(**inputs).logits * torch.tensor(float("nan"))
     )
     with pytest.raises(BeatingBertError, match=r"training loss became nan at step .*lower --lr"):
         fit(tiny_bert, epochs=1)
@@ -362,7 +363,7 @@ def test_development_metrics_are_scikit_learns() -> None:
 
     gold, chosen = [0, 1, 2, 2, 1, 0, 2], [0, 1, 1, 2, 1, 2, 2]
     output = SimpleNamespace(predictions=torch.nn.functional.one_hot(torch.tensor(chosen)).numpy(), label_ids=gold)
-    assert train.development_metrics(output) == {
+    assert trainer.development_metrics(output) == {
         "accuracy": pytest.approx(accuracy_score(gold, chosen)),
         "macro_f1": pytest.approx(f1_score(gold, chosen, average="macro")),
         "mcc": pytest.approx(matthews_corrcoef(gold, chosen)),
@@ -397,7 +398,7 @@ def test_clipping_in_the_optimiser_is_torchs_own_clipping(
     fit: Fit, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch, max_grad_norm: float
 ) -> None:
     ours = logits_of(fit(tiny_bert, max_grad_norm=max_grad_norm).predict(questions_of(TRAIN)))
-    monkeypatch.delattr(train.ClassificationTrainer, "_clip_grad_norm")
+    monkeypatch.delattr(trainer.ClassificationTrainer, "_clip_grad_norm")
     theirs = logits_of(fit(tiny_bert, max_grad_norm=max_grad_norm).predict(questions_of(TRAIN)))
     assert ours == pytest.approx(theirs, abs=1e-5)
 
@@ -408,7 +409,7 @@ def test_a_loss_that_is_no_number_stops_at_its_step_and_names_the_last_good_chec
 ) -> None:
     """Four steps an epoch; the loss is lost at one of them, long before anything would be logged."""
     done: list[int] = []
-    original = train.ClassificationTrainer.compute_loss
+    original = trainer.ClassificationTrainer.compute_loss
 
     def compute_loss(self: Any, model: Any, inputs: Any, *given: Any, **options: Any) -> Any:
         loss = original(self, model, inputs, *given, **options)
@@ -417,7 +418,7 @@ def test_a_loss_that_is_no_number_stops_at_its_step_and_names_the_last_good_chec
             return loss * float("nan") if len(done) >= first_bad else loss
         return loss
 
-    monkeypatch.setattr(train.ClassificationTrainer, "compute_loss", compute_loss)
+    monkeypatch.setattr(trainer.ClassificationTrainer, "compute_loss", compute_loss)
     kept = "trainer/checkpoint-4" if first_bad > 4 else "no checkpoint yet"
     place = workplace("sst2")
     with pytest.raises(TrainingError, match=rf"training loss became nan at step {first_bad} of 12, .*{kept}"):

@@ -18,7 +18,8 @@ from beatingbert.engines.llm.calibration import (
     refuse_positions,
     softmax,
 )
-from beatingbert.engines.llm.engine import LlmClassifier, LlmEngine
+from beatingbert.engines.llm.classifier import LlmClassifier
+from beatingbert.engines.llm.engine import LlmEngine
 from beatingbert.engines.llm.settings import LLMSettings
 from beatingbert.engines.protocol import Workplace
 from beatingbert.errors import SettingsError, TooFewExamplesError

@@ -13,7 +13,8 @@ import torch
 
 from beatingbert.checkpoints import device
 from beatingbert.engines import onednn
-from beatingbert.engines.llm.engine import LlmClassifier, LlmEngine
+from beatingbert.engines.llm.classifier import LlmClassifier
+from beatingbert.engines.llm.engine import LlmEngine
 from beatingbert.engines.llm.settings import LLMSettings
 from beatingbert.engines.protocol import Workplace
 from beatingbert.errors import CheckpointError, PromptError, SettingsError, TooFewExamplesError

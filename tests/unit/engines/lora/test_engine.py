@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import PreTrainedModel
 
 import tiny_models
 from beatingbert.checkpoints import device
 from beatingbert.engines import onednn
-from beatingbert.engines.llm.engine import LlmClassifier, LlmEngine
+from beatingbert.engines.llm.classifier import LlmClassifier
+from beatingbert.engines.llm.engine import LlmEngine
 from beatingbert.engines.llm.settings import LLMSettings
 from beatingbert.engines.lora import train as train_module
 from beatingbert.engines.lora.engine import Exam, LoraEngine
@@ -179,6 +181,25 @@ def test_the_best_epoch_on_development_answers(
         for name, weight in saved.items():
             ours = name.removeprefix("base_model.model.").replace(".weight", ".default.weight")
             assert torch.equal(weight, held[epoch][ours])
+
+
+def test_the_checkpoint_is_read_once_although_an_earlier_epoch_answers(
+    fit: Fit, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[type] = []
+    original = PreTrainedModel.from_pretrained.__func__
+
+    def reading(cls: type, *given: Any, **named: Any) -> Any:
+        read.append(cls)
+        return original(cls, *given, **named)
+
+    dictated = iter([0.75, 0.5])
+    monkeypatch.setattr(PreTrainedModel, "from_pretrained", classmethod(reading))
+    monkeypatch.setattr(Exam, "grade", lambda self, model: {"accuracy": next(dictated), "macro_f1": 0.0})
+    classifier = fit(tiny_llama, epochs=2)
+    assert classifier.facts.notes["best_epoch"] == 1
+    assert len(classifier.predict(ASKED)) == len(ASKED)
+    assert [one.__name__ for one in read] == ["LlamaForCausalLM"]
 
 
 def test_without_development_the_last_epoch_answers(

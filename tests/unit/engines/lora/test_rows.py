@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from beatingbert.engines.llm.engine import LlmClassifier, LlmEngine
+from beatingbert.engines.llm.classifier import LlmClassifier
+from beatingbert.engines.llm.engine import LlmEngine
 from beatingbert.engines.llm.settings import LLMSettings
 from beatingbert.engines.lora.rows import encode
 from beatingbert.engines.protocol import Workplace

@@ -15,7 +15,8 @@ from beatingbert.experiments.suite.load import Suite, SuiteCell
 from beatingbert.experiments.suite.plan import parts_of, plan_suite, uncertainty
 from beatingbert.experiments.suite.probe import ANSWERED_ROWS, TRAIN_ROWS, probe
 from beatingbert.experiments.suite.stock import State, take_stock
-from beatingbert.runs.store import RunFolder, write_json
+from beatingbert.runs.files import write_json
+from beatingbert.runs.store import RunFolder
 from beatingbert.tasks.catalog import find_task
 from beatingbert.tasks.load import open_source
 

@@ -12,8 +12,8 @@ from beatingbert.report.page.data import Outcome, PageData
 from beatingbert.report.page.gather import gather_page
 from beatingbert.report.page.render import render_page
 from beatingbert.report.prices import read_prices
+from beatingbert.runs.evidence import write_questions
 from beatingbert.runs.record import RunRecord
-from beatingbert.runs.store import write_questions
 from beatingbert.tasks.example import Question
 
 MakeRun = Callable[..., RunRecord]
