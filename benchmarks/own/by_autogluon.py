@@ -1,0 +1,103 @@
+"""AutoGluon: its tables with n-grams of texts as columns, by two of its presets; or its multi-modal text models.
+
+The texts of a pair stay columns of their own. AutoGluon is told what time is left when its library is loaded, less what
+answering may take, and keeps to it by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.own.exchange import Job, Row, answer_job
+
+ANSWERING = 0.05  # of the time, at least
+MULTIMODAL = "multimodal"
+LABEL = "label"
+
+
+def play(job: Job, folder: Path) -> tuple[Sequence[str], Mapping[str, Any]]:
+    """Fit for as long as there is time, then answer."""
+    import torch
+
+    torch.set_num_threads(job.threads)
+    return (_multimodal if job.setting == MULTIMODAL else _tabular)(job, folder)
+
+
+def _tabular(job: Job, folder: Path) -> tuple[Sequence[str], Mapping[str, Any]]:
+    from autogluon.tabular import TabularPredictor
+
+    predictor = TabularPredictor(
+        label=LABEL,
+        problem_type=_problem(job),
+        eval_metric="f1_macro",
+        path=str(folder / "autogluon"),
+        verbosity=2,
+    )
+    predictor.fit(
+        _table(job.train()),
+        time_limit=_time_limit(job),
+        presets=job.setting,
+        num_cpus=job.threads,
+        num_gpus=_gpus(),
+    )
+    answers = predictor.predict(_table(job.test()).drop(columns=LABEL))
+    board = predictor.leaderboard(silent=True)
+    return list(answers), {"models": len(board), "best": str(predictor.model_best)}
+
+
+def _multimodal(job: Job, folder: Path) -> tuple[Sequence[str], Mapping[str, Any]]:
+    from autogluon.multimodal import MultiModalPredictor
+
+    predictor = MultiModalPredictor(
+        label=LABEL,
+        problem_type=_problem(job),
+        eval_metric="f1_macro",
+        path=str(folder / "autogluon"),
+        verbosity=2,
+    )
+    predictor.fit(
+        _table(job.train()),
+        time_limit=_time_limit(job),
+        seed=job.seed,
+        hyperparameters={
+            "model.names": ["hf_text"],
+            "model.hf_text.checkpoint_name": job.checkpoint,
+            "env.num_gpus": _gpus(),
+            "env.num_workers": 0,
+            "env.num_workers_inference": 0,
+        },
+        column_types={name: "text" for name in _names(job.train()[0])},
+    )
+    answers = predictor.predict(_table(job.test()).drop(columns=LABEL), as_pandas=False)
+    return list(answers), {"parameters": int(predictor.total_parameters)}
+
+
+def _table(rows: Sequence[Row]) -> Any:
+    import pandas as pd
+
+    columns: dict[str, list[Any]] = {name: [row.texts[at] for row in rows] for at, name in enumerate(_names(rows[0]))}
+    return pd.DataFrame({**columns, LABEL: [row.label for row in rows]})
+
+
+def _names(row: Row) -> list[str]:
+    return [f"text_{at}" for at in range(1, len(row.texts) + 1)]
+
+
+def _problem(job: Job) -> str:
+    return "binary" if len(job.labels) == 2 else "multiclass"
+
+
+def _time_limit(job: Job) -> float:
+    return max(5.0, job.left - ANSWERING * job.seconds)
+
+
+def _gpus() -> int:
+    import torch
+
+    return int(torch.cuda.device_count())
+
+
+if __name__ == "__main__":
+    answer_job(play, ("autogluon.tabular", "autogluon.multimodal", "transformers", "torch", "lightgbm", "catboost"))
