@@ -2,9 +2,9 @@
 
 Everybody gets the rows of decide's own split: train and development rows to learn from, test rows without labels to
 answer. Each works in a process of its own for the same time, on the same cores. Peers: TF-IDF with logistic regression
-(of words, of letters), SetFit, AutoGluon (tabular by two presets, multimodal with two encoders). What each pair of table
-and system has answered is kept, so that the same command goes on where it was interrupted, and several commands can
-fill one table. How it is measured, and the tables: docs/OWN_DATA_BENCH.md.
+(of words, of letters), SetFit, AutoGluon (tabular by two presets, multimodal with two encoders). What a system has
+answered of a table is kept, so that the same command goes on where it was interrupted, and several commands can fill
+one table. How it is measured, and the tables: docs/OWN_DATA_BENCH.md.
 
     python benchmarks/own_data.py --install                                   # the peers' environments, once
     python benchmarks/own_data.py --data_dir DIR --budget 10m --write         # everything, one after the other
@@ -16,12 +16,12 @@ fill one table. How it is measured, and the tables: docs/OWN_DATA_BENCH.md.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -146,7 +146,7 @@ def run(arguments: argparse.Namespace) -> int:
         conditions = Conditions(budget=budget, threads=threads, tell=tell, tick=tick)
         given = {}
         for file in files:
-            tell(f"{file.name}: splitting")
+            tell(f"{file.name}: the rows")
             given[file] = hand_out(file, arguments.data_dir, arguments.output_dir / file.name / "rows")
         take_decided(arguments.decided, given, arguments.output_dir, cores=threads)
         for file, rows in given.items():
@@ -208,54 +208,37 @@ def play(file: File, rows: Rows, peers: Sequence[Peer], arguments: argparse.Name
     """Ours and the peers on one table; whoever fails is missing from it with the reason, and stops nobody else."""
     from benchmarks.own.contest import play_ours, play_peer
     from benchmarks.own.figures import compare
-    from benchmarks.own.kept import read_failure, read_result
+    from benchmarks.own.kept import Result, read_failure, read_result
     from benchmarks.own.systems import OURS
 
     folder = arguments.output_dir / file.name
-    results: list[Result] = []
-    missing: dict[str, str] = {}
-    if arguments.no_ours or arguments.decided:
-        kept = read_result(folder / OURS)
-        if kept is not None:
-            results.append(kept)
-        else:
-            missing[OURS] = read_failure(folder / OURS) or "not run yet"
+    found: dict[str, Result | str] = {}
+    if arguments.no_ours:
+        found[OURS] = read_result(folder / OURS) or read_failure(folder / OURS) or "not run yet"
     else:
         source = arguments.data_dir / file.path
-        attempt(
-            lambda: play_ours(file, source, rows, folder / OURS, conditions), OURS, folder, results, missing, conditions
-        )
+        ours = partial(play_ours, file, source, rows, folder / OURS, conditions)
+        found[OURS] = attempt(ours, folder / OURS, conditions)
     for peer in peers:
-        attempt(
-            lambda peer=peer: play_peer(peer, file, rows, folder / peer.name, conditions),  # type: ignore[misc]
-            peer.name,
-            folder,
-            results,
-            missing,
-            conditions,
-        )
+        theirs = partial(play_peer, peer, file, rows, folder / peer.name, conditions)
+        found[peer.name] = attempt(theirs, folder / peer.name, conditions)
+    results = [one for one in found.values() if isinstance(one, Result)]
+    missing = {name: reason for name, reason in found.items() if isinstance(reason, str)}
     return compare(file.name, rows, results, missing)
 
 
-def attempt(
-    work: Callable[[], Result],
-    name: str,
-    folder: Path,
-    results: list[Result],
-    missing: dict[str, str],
-    conditions: Conditions,
-) -> None:
-    """Add a result, or why there is none."""
+def attempt(work: Callable[[], Result], folder: Path, conditions: Conditions) -> Result | str:
+    """A result, or why there is none, which is remembered."""
     from beatingbert.errors import BeatingBertError, RunBusyError
     from benchmarks.own.kept import keep_failure
 
     try:
-        results.append(work())
+        return work()
     except BeatingBertError as error:
-        missing[name] = str(error)
-        conditions.tell(f"{name} is missing: {error}")
+        conditions.tell(f"{folder.name} is missing: {error}")
         if not isinstance(error, RunBusyError):
-            keep_failure(folder / name, str(error))
+            keep_failure(folder, str(error))
+        return str(error)
 
 
 def write_figures(path: Path, tables: Sequence[Table], *, budget: float, cores: int) -> None:

