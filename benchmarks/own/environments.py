@@ -36,9 +36,9 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
         "torch==2.13.0",
     ),
     # AutoGluon 1.6.3 wants transformers below 5.15, pandas below 2.4 and pyarrow below 25: hence an environment of its
-    # own. fastai and the models behind a hub ("all") are left out.
+    # own. The models behind a hub ("all", "tabpfn", ...) are left out.
     "autogluon-1.6.3": (
-        "autogluon.tabular[lightgbm,catboost,xgboost]==1.6.3",
+        "autogluon.tabular[lightgbm,catboost,xgboost,fastai]==1.6.3",
         "autogluon.multimodal==1.6.3",
         "torch==2.13.0",
         "torchvision==0.28.0",

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from beatingbert.errors import SettingsError
 from beatingbert.runs.store import write_json, write_text
 from benchmarks.own.exchange import ANSWERS, read_lines, write_lines
@@ -80,8 +82,9 @@ def require_same_settings(folder: Path, *, budget: float, cores: int) -> None:
     wanted = {"budget": budget, "cores": cores, "seed": SEED}
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / SETTINGS
-    if not file.is_file():
-        write_json(file, wanted)
+    with FileLock(folder / ".lock"):  # two commands may begin at once
+        if not file.is_file():
+            write_json(file, wanted)
     found = json.loads(file.read_text(encoding="utf-8"))
     if found != wanted:
         raise SettingsError(
