@@ -1,7 +1,7 @@
 """Virtual environments for peers whose libraries do not go with ours: made on demand under the user's cache.
 
-An environment counts once its `ready.json` is there, which is written last; what an interrupted installation has left
-is taken away and made anew. Nothing of them comes into the project.
+An environment counts once its `ready.json` is there, which is written last, and as long as it names what is asked for
+now; what an interrupted installation has left is taken away and made anew. Nothing of them comes into the project.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def install(name: str, tell: Tell) -> Path:
     folder = folder_of(name)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_name(f"{name}.lock")):
-        if not (folder / READY).is_file():
+        if not _is_ready(name, folder):
             tell(f"installing {', '.join(PACKAGES[name])} into {folder}, once; gigabytes, and some minutes")
             _make(name, folder)
     return _python(folder)
@@ -78,7 +78,13 @@ def _make(name: str, folder: Path) -> None:
     _run([sys.executable, "-m", "venv", str(folder)], name, command)
     _run(command, name, command)
     listed = _run([*command[:3], "list", "--format", "json", "--disable-pip-version-check"], name, command)
-    write_json(folder / READY, {one["name"]: one["version"] for one in json.loads(listed)})
+    installed = {one["name"]: one["version"] for one in json.loads(listed)}
+    write_json(folder / READY, {"asked": list(PACKAGES[name]), "installed": installed})
+
+
+def _is_ready(name: str, folder: Path) -> bool:
+    file = folder / READY
+    return file.is_file() and json.loads(file.read_text(encoding="utf-8")).get("asked") == list(PACKAGES[name])
 
 
 def _run(command: list[str], name: str, shown: list[str]) -> str:

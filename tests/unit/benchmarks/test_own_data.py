@@ -346,6 +346,9 @@ def test_a_half_made_environment_does_not_count(tmp_path: Path, monkeypatch: pyt
     assert environments.install("thing-1", heard.append) == python
     assert len(ran) == tries
     assert len(heard) == 2
+    monkeypatch.setattr(environments, "PACKAGES", {"thing-1": ("thing==1", "more==2")})
+    environments.install("thing-1", heard.append)
+    assert len(heard) == 3
     assert environments.install("", heard.append) == Path(sys.executable)
 
 
