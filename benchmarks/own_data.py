@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -48,6 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from beatingbert.errors import BeatingBertError
 
     quiet_libraries()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever is at work must not be left alone
     try:
         return install_all(arguments) if arguments.install else run(arguments)
     except BeatingBertError as error:

@@ -29,7 +29,7 @@ SAID = {
 
 def cells(line: Line) -> tuple[str, ...]:
     """One line, in the order of `COLUMNS`."""
-    notes = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in line.result.notes.items())
+    notes = ", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in line.result.notes.items())
     return (
         title(line.system),
         notes,
