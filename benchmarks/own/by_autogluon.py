@@ -67,6 +67,8 @@ def _multimodal(job: Job, folder: Path) -> tuple[Sequence[str], Mapping[str, Any
         label=LABEL,
         problem_type=_problem(job),
         eval_metric="f1_macro",
+        # Of two classes its f1_macro would be the F1 of one of them: there it chooses by what is its own default.
+        validation_metric="roc_auc" if len(job.labels) == 2 else "f1_macro",
         path=str(folder / "autogluon"),
         verbosity=2,
     )
