@@ -109,7 +109,7 @@ def put_between_markers(page: str, group: str, content: str) -> str:
     start, end = f"<!-- bench:{group} -->", f"<!-- /bench:{group} -->"
     pattern = re.compile(f"{re.escape(start)}.*?{re.escape(end)}", re.DOTALL)
     if not pattern.search(page):
-        raise SettingsError(f"docs/PERFORMANCE.md needs a line {start} and, below it, a line {end}; put them back")
+        raise SettingsError(f"the page needs a line {start} and, below it, a line {end}; put them back")
     return pattern.sub(lambda _: f"{start}\n{content}\n{end}", page)
 
 
