@@ -245,7 +245,7 @@ def attempt(work: Callable[[], Result], folder: Path, conditions: Conditions) ->
 
 def write_figures(path: Path, tables: Sequence[Table], *, budget: float, cores: int) -> None:
     """All figures as JSON."""
-    from beatingbert.runs.store import write_json
+    from beatingbert.runs.files import write_json
 
     write_json(path, {"budget": budget, "cores": cores, "tables": [table.to_json() for table in tables]})
 

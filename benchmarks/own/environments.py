@@ -17,7 +17,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from beatingbert.errors import MissingExtraError
-from beatingbert.runs.store import write_json
+from beatingbert.runs.files import write_json
 from beatingbert.wheels import cache_dir
 
 READY = "ready.json"

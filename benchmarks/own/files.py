@@ -16,7 +16,7 @@ from typing import Any
 from filelock import FileLock
 
 from beatingbert.errors import DataError, UnknownNameError
-from beatingbert.runs.store import write_json
+from beatingbert.runs.files import write_json
 from beatingbert.tables.divide import split_own
 from beatingbert.tables.own import read_own
 from beatingbert.tasks.example import Example

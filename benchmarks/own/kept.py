@@ -12,7 +12,7 @@ from typing import Any
 from filelock import FileLock
 
 from beatingbert.errors import SettingsError
-from beatingbert.runs.store import write_json, write_text
+from beatingbert.runs.files import write_json, write_text
 from benchmarks.own.exchange import ANSWERS, read_lines, write_lines
 from benchmarks.own.files import SEED
 

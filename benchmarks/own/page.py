@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table as Shown
 
 from beatingbert.report.text import duration, escape_markdown, markdown_table, percent, points
-from beatingbert.runs.store import write_text
+from beatingbert.runs.files import write_text
 from beatingbert.statistics.intervals import Interval
 from benchmarks.own.figures import Line, Table
 from benchmarks.own.systems import OURS, PEERS

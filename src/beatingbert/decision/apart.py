@@ -21,7 +21,7 @@ from beatingbert.engines.protocol import Workplace
 from beatingbert.errors import BeatingBertError
 from beatingbert.experiments.answering import Answered, Hearing, answer
 from beatingbert.progress import silent
-from beatingbert.runs.store import write_json
+from beatingbert.runs.files import write_json
 from beatingbert.tasks.example import Question
 from beatingbert.tasks.prediction import Prediction
 from beatingbert.tasks.spec import Task

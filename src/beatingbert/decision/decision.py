@@ -12,7 +12,7 @@ from beatingbert.decision.grounds import Grounds
 from beatingbert.decision.picture import NAME, draw_curves
 from beatingbert.decision.shown import as_html, as_markdown, as_page
 from beatingbert.decision.words import Section, sections
-from beatingbert.runs.store import write_json, write_text
+from beatingbert.runs.files import write_json, write_text
 
 DECISION = "decision.json"
 

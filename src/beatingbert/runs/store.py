@@ -17,9 +17,7 @@ from typing import Any, Self
 from beatingbert.errors import DamagedRecordError, RunBusyError, RunExistsError, SettingsError, UsageError
 from beatingbert.runs.checksums import find_changed, write_checksums
 from beatingbert.runs.evidence import write_predictions, write_questions
-from beatingbert.runs.files import as_text, whole
-from beatingbert.runs.files import write_json as write_json  # also for those who look for it here
-from beatingbert.runs.files import write_text as write_text
+from beatingbert.runs.files import as_text, whole, write_json
 from beatingbert.runs.lease import Lease
 from beatingbert.runs.record import FORMAT, RunRecord
 from beatingbert.tasks.example import Example, Question

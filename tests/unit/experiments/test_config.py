@@ -359,6 +359,8 @@ def refused(config_type: type[RunConfig], **settings: Any) -> str:
         (LLMConfig, {"calibration": "batch", "task": "arc_challenge"}, "positions of each question's own choices"),
         (LLMConfig, {"calibration": "contextual", "task": "hellaswag"}, "leave --calibration out"),
         (LLMConfig, {"calibration": "batch", "select_on": "validation"}, "on the rows that are reported"),
+        (LLMConfig, {"max_retries": 0}, "--max_retries would change nothing"),
+        (LLMConfig, {"max_optimizer_calls": 0}, "--max_optimizer_calls would change nothing"),
         (LLMConfig, {"shot_order": "by_label"}, "leave it out, or use --mode few-shot"),
         (LLMConfig, {"shot_order": "by_label", "mode": "lora"}, "leave it out, or use --mode few-shot"),
         (LLMConfig, {"shot_order": "by_label", "mode": "few-shot", "task": "arc_challenge"}, "on a task with labels"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from beatingbert.errors import DataError
-from beatingbert.runs.store import write_predictions
+from beatingbert.runs.evidence import write_predictions
 from beatingbert.study.again import PREDICTIONS, compare_runs
 from beatingbert.tasks.prediction import Prediction
 

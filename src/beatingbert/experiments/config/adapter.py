@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from beatingbert.engines.lora.settings import LoraSettings
 from beatingbert.errors import SettingsError
-from beatingbert.experiments.config.asking import AskingConfig
+from beatingbert.experiments.config.asking import AskingConfig, is_given
 from beatingbert.experiments.config.run import Flag
 
 # Fields that only lora mode knows, with their flags: for training an adapter, and for any adapter.
@@ -59,7 +59,7 @@ class AdapterConfig(AskingConfig):
     def _refuse_what_no_training_knows(self) -> None:
         """Settings of lora mode in another mode, and settings of a training where nothing is trained."""
         values = {flag: getattr(self, name) for name, flag in (TRAINING_FLAGS | ADAPTER_FLAGS).items()}
-        given = [flag for flag, value in values.items() if value is not None and value is not False]
+        given = [flag for flag, value in values.items() if is_given(value)]
         if self.mode != "lora" and given:
             raise SettingsError(
                 f"{', '.join(given)} would change nothing in --mode {self.mode}; leave it out, or use --mode lora"

@@ -11,6 +11,11 @@ from beatingbert.experiments.config.run import ModelName, RunConfig
 MAX_NEW_TOKENS = 10  # of a reply that is a label
 
 
+def is_given(value: object) -> bool:
+    """Whether a setting that only some modes know has been given: 0 has, a switch that is off has not."""
+    return value is not None and value is not False
+
+
 @dataclass(frozen=True, kw_only=True)
 class AskingConfig(RunConfig):
     """How a small LLM is asked.

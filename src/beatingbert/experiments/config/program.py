@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from beatingbert.engines.optimized.settings import OptimizedSettings
 from beatingbert.errors import SettingsError
-from beatingbert.experiments.config.asking import AskingConfig
+from beatingbert.experiments.config.asking import AskingConfig, is_given
 
 # Fields that only dspy mode knows, with the names that `OptimizedSettings` has for them; the first three go with any
 # program, the others with a search.
@@ -70,7 +70,7 @@ class ProgramConfig(AskingConfig):
     program_path: Path | None = None
 
     def _refuse_what_only_programs_know(self) -> None:
-        given = [f"--{name}" for name in DSPY_FIELDS if getattr(self, name) not in (None, False)]
+        given = [f"--{name}" for name in DSPY_FIELDS if is_given(getattr(self, name))]
         if given:
             raise SettingsError(
                 f"{', '.join(given)} would change nothing in --mode {self.mode}; leave it out, or use --mode dspy"

@@ -21,7 +21,7 @@ from beatingbert.engines.served.settings import (
     split_reference,
 )
 from beatingbert.errors import SettingsError
-from beatingbert.experiments.config.asking import AskingConfig
+from beatingbert.experiments.config.asking import AskingConfig, is_given
 from beatingbert.tasks.catalog import find_task
 
 # Fields that only a model behind a server knows, with the names that `Access` has for them.
@@ -92,7 +92,7 @@ class ServerConfig(AskingConfig):
         return Access(**{name: value for name, value in given.items() if value is not None})
 
     def _refuse_what_only_servers_know(self) -> None:
-        given = [f"--{name}" for name in SERVED_FLAGS if getattr(self, name) not in (None, False)]
+        given = [f"--{name}" for name in SERVED_FLAGS if is_given(getattr(self, name))]
         if given:
             raise SettingsError(
                 f"{', '.join(given)} would change nothing for {self.model_name!r}, which is not behind a server; leave "
