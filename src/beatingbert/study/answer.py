@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from statistics import median
 
 from beatingbert.report.contenders import Contender, Kind
+from beatingbert.report.estimates import accuracy_of
 from beatingbert.report.machines import of_one_machine
 from beatingbert.report.text import duration, escape_markdown
 from beatingbert.study.crossings import LearningCurve
@@ -81,12 +82,17 @@ def _left_open(ruling: Ruling, quotes: Quotes) -> str:
     told = f"{named(ruling.llm)} against {named(ruling.encoder)}, {gap}"
     if ruling.winner == "equal":
         return f"on {task} the best of both are practically equal: {told} {name_cells(ruling.llm, ruling.encoder)}"
+    if ruling.held_up:
+        best = ruling.encoder if ruling.verdict.gap.value < 0 else ruling.llm
+        level = quotes.accuracy("answer", ruling.rival, accuracy_of(ruling.rival.records, ruling.group.split))
+        told += f", but {named(best)} does not surely beat {named(ruling.rival)}, {level} over its seeds"
     needed = (
         f"about {ruling.rows_needed:,} rows instead of {rows:,} would settle it"
         if ruling.rows_needed
         else f"no number of rows would settle it with these seeds, {rows:,} were asked"
     )
-    return f"on {task} {told}; {needed} {name_cells(ruling.llm, ruling.encoder)}"
+    concerned = [ruling.llm, ruling.encoder, *([ruling.rival] if ruling.held_up else [])]
+    return f"on {task} {told}; {needed} {name_cells(*concerned)}"
 
 
 def _crossing(curves: Sequence[LearningCurve], quotes: Quotes) -> list[str]:

@@ -86,6 +86,7 @@ def verdicts(rulings: Sequence[Ruling], smallest: Mapping[str, float], quotes: Q
         quotes.gap("verdicts", one.llm, one.encoder, one.verdict)
         gap, least = one.verdict.gap, smallest.get(one.group.task)
         needed = f"{one.rows_needed:,}" if one.rows_needed else "more seeds" if one.winner == "open" else "-"
+        needed += f" of {escape_markdown(one.rival.name)}" if one.held_up else ""
         who = [plain_title(one.group.task), one.llm.name, one.encoder.name]
         shown = [in_percent(gap, signed=True), bare_p(one.verdict.p_value), WINS[one.winner], f"{one.group.rows:,}"]
         rows.append([*who, *shown, needed, "-" if least is None else f"{100 * least:.1f}"])

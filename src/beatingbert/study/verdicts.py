@@ -11,7 +11,7 @@ from beatingbert.report.contenders import Contender, Side
 from beatingbert.report.frame import Group
 from beatingbert.statistics.multiplicity import holm
 from beatingbert.statistics.settling import rows_to_settle
-from beatingbert.statistics.sides import judge_contenders, judge_sides
+from beatingbert.statistics.sides import contender_p_value, judge_contenders, judge_sides
 from beatingbert.statistics.verdict import Verdict
 from beatingbert.study.material import Lineup, Material
 
@@ -36,8 +36,10 @@ class Ruling:
         pairs: LLMs times encoders.
         tasks: how many verdicts are given together.
         missing: cells of the task that have not been run.
-        rows_needed: about how many rows would settle an open one, if what was measured were the truth; None where it
-            is settled, and where no number of rows would do, more seeds perhaps.
+        rival: of the side that is behind, whom the best of the other beats least surely: a weak one whose seeds lie far
+            apart, perhaps.
+        rows_needed: about how many rows would settle an open one between the best and this rival, if what was measured
+            were the truth; None where it is settled, and where no number of rows would do, more seeds perhaps.
     """
 
     group: Group
@@ -47,12 +49,18 @@ class Ruling:
     pairs: int
     tasks: int
     missing: int
+    rival: Contender
     rows_needed: int | None
 
     @property
     def winner(self) -> Winner:
         """Who is ahead."""
         return WINNERS[self.verdict.kind]
+
+    @property
+    def held_up(self) -> bool:
+        """Whether it is open for the sake of somebody else than the two most accurate."""
+        return self.winner == "open" and self.rival not in (self.llm, self.encoder)
 
 
 def rule(material: Material) -> list[Ruling]:
@@ -81,7 +89,10 @@ def _ruling(lineup: Lineup, p_value: float, *, tasks: int, missing: int) -> Ruli
     ours, theirs = lineup.group.right(llm), lineup.group.right(encoder)
     claims = tasks * pairs
     verdict = judge_contenders(ours, theirs, margin=MARGIN, level=LEVEL, p_value=p_value, claims=claims)
-    is_open = verdict.kind == "cannot tell"
+    best, others = (llm, encoders) if verdict.gap.value >= 0 else (encoder, llms)
+    first = lineup.group.right(best)
+    rival = max(others, key=lambda one: contender_p_value(first, lineup.group.right(one)))
+    second, is_open = lineup.group.right(rival), verdict.kind == "cannot tell"
     return Ruling(
         group=lineup.group,
         llm=llm,
@@ -90,5 +101,6 @@ def _ruling(lineup: Lineup, p_value: float, *, tasks: int, missing: int) -> Ruli
         pairs=pairs,
         tasks=tasks,
         missing=missing,
-        rows_needed=rows_to_settle(ours, theirs, level=1 - (1 - LEVEL) / claims) if is_open else None,
+        rival=rival,
+        rows_needed=rows_to_settle(first, second, level=1 - (1 - LEVEL) / claims) if is_open else None,
     )

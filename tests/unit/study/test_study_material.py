@@ -90,6 +90,23 @@ def test_verdicts_are_corrected_by_holm_over_pairs_and_tasks(press: Press) -> No
     assert found["sst2"].rows_needed is None
 
 
+def test_whoever_is_not_surely_beaten_is_named_however_weak_in_the_mean(press: Press) -> None:
+    for seed in (99, 100, 101):
+        press.cell("encoder", right=0.9, rows=1000, seed=seed, draw=1)
+    press.cell("llm", right=0.6, shots=0, draw=2)
+    (settled,) = rule(read_material(press.close()))
+    assert settled.winner == "encoder"
+    assert not settled.held_up
+    for seed, right in ((99, 0.1), (100, 0.4), (101, 0.9)):
+        press.cell("llm", right=right, shots=5, seed=seed, draw=3)
+    (found,) = rule(read_material(press.close()))
+    assert found.winner == "open"
+    assert found.llm.name == settled.llm.name  # the most accurate in the mean is still the other one
+    assert found.held_up
+    assert found.rival.records[0].cell.settings["shots"] == 5
+    assert len(found.rival.records) == 3
+
+
 def test_a_side_that_beats_only_some_of_the_others_does_not_win(press: Press) -> None:
     press.cell("encoder", right=0.9, rows=1000, draw=1)
     press.cell("llm", right=0.5, shots=0, draw=2)
