@@ -34,6 +34,9 @@ from beatingbert.tasks.subsample import draw_stratified
 ASKED_AT_ONCE = 64
 """Questions between two looks at the clock."""
 
+ASIDE = ".before"
+"""Ends the name of the folder of what may be replaced."""
+
 DEMONSTRATION_SHARE = 0.5
 """Of a model's window: the rest is for the question."""
 
@@ -123,20 +126,48 @@ class Bench:
         self._clock = clock
         self._shelves: dict[str, Shelf] = {}
 
-    def attempt(self, candidate: Candidate, *, rows: int, epochs: int | None, asked: int, deadline: float) -> Trial:
-        """One trial, as `ladder.Attempt`; its classifier takes the place of the candidate's earlier one.
+    def attempt(
+        self,
+        candidate: Candidate,
+        *,
+        rows: int,
+        epochs: int | None,
+        asked: int,
+        deadline: float,
+        keep: Callable[[Trial], bool] | None = None,
+    ) -> Trial:
+        """One trial, as `ladder.Attempt`.
 
         Raises:
             BeatingBertError: the engine refuses, a training fails, or a limit is broken.
         """
+        if keep is None:
+            self.forget(candidate)
+            return self._try(candidate, rows=rows, epochs=epochs, asked=asked, deadline=deadline)
+        held, folder = self.built.pop(candidate), self._runs / slug(candidate.name)
+        aside = folder.with_name(folder.name + ASIDE)
+        folder.rename(aside)
+        if candidate.engine == "lora":
+            self._shelves.pop(candidate.name, None)  # its model is the one that is held, and must not be trained on
+        kept = False
+        try:
+            trial = self._try(candidate, rows=rows, epochs=epochs, asked=asked, deadline=deadline)
+            kept = keep(trial)
+            return trial
+        finally:
+            if not kept:
+                shutil.rmtree(folder, ignore_errors=True)
+                aside.rename(folder)
+                self.built[candidate] = held
+            shutil.rmtree(aside, ignore_errors=True)
+
+    def _try(self, candidate: Candidate, *, rows: int, epochs: int | None, asked: int, deadline: float) -> Trial:
         begun = self._clock()
-        self.built.pop(candidate, None)
         sample = draw_stratified(self._train, rows, seed=self._seed)
         shots = self._shots(candidate, sample)
         splits = self._splits(candidate, sample, shots)
         cell = self._cell(candidate, splits, epochs, shots)
         folder = self._runs / slug(candidate.name)
-        shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         hearing = TrainingHearing(self._progress)
         workplace = Workplace(

@@ -4,6 +4,7 @@ Successive halving (Jamieson and Talwalkar, 2016, Non-stochastic Best Arm Identi
 Optimization, algorithm 1) with train rows as the resource and the development part as the judge. Learning curves cross,
 which halving by itself does not know; so the best of each way of answering stays whatever its place, and nobody is
 judged on a sample on which it has learnt nothing yet. The baselines, which cost next to nothing, climb to the top.
+Time that is left there goes to the best of those that were trained for less than they could be.
 
 Knows candidates, sizes and seconds, nothing of engines: whoever calls it makes the trials.
 """
@@ -11,13 +12,14 @@ Knows candidates, sizes and seconds, nothing of engines: whoever calls it makes 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 from beatingbert.decision.budget import Budget
 from beatingbert.decision.candidates import ALWAYS, BY_PASSES, Candidate
 from beatingbert.decision.climb import Climb, Left, Watch
 from beatingbert.decision.costs import CostModel
-from beatingbert.decision.halving import halve, hopeless
+from beatingbert.decision.halving import HOPELESS, halve, hopeless
 from beatingbert.decision.plans import Plan, Planner
 from beatingbert.decision.trials import Judge, Trial
 from beatingbert.errors import BeatingBertError
@@ -39,8 +41,21 @@ PROBE_SHARE = 0.1  # of the time left, for one of them where less is free
 class Attempt(Protocol):
     """Makes one trial."""
 
-    def __call__(self, candidate: Candidate, *, rows: int, epochs: int | None, asked: int, deadline: float) -> Trial:
-        """Fit on `rows` train rows and answer `asked` development rows; a training stops at the `deadline`."""
+    def __call__(
+        self,
+        candidate: Candidate,
+        *,
+        rows: int,
+        epochs: int | None,
+        asked: int,
+        deadline: float,
+        keep: Callable[[Trial], bool] = ...,
+    ) -> Trial:
+        """Fit on `rows` train rows and answer `asked` development rows; a training stops at the `deadline`.
+
+        The candidate's earlier classifier stays in its place where this fails, or where `keep` says no to what it
+        gave; without `keep` the new one always takes it.
+        """
 
 
 def rungs(rows: int, classes: int) -> tuple[int, ...]:
@@ -102,6 +117,7 @@ class Ladder:
         try:
             for size in climb.sizes:
                 self._rung(size, top=size == climb.sizes[-1])
+            self._train_longer()
         except KeyboardInterrupt:
             climb.stopped = True
         climb.finalists = self._finalists()
@@ -167,6 +183,30 @@ class Ladder:
             if top:
                 self._on_top.append(candidate)
 
+    def _train_longer(self) -> None:
+        """Give what time is left to those at the top that learnt from less than they could, the best of them first."""
+        trials = {one: trial for one in self._on_top if (trial := self.climb.latest(one)) is not None}
+        scores = {one: self._judge.score(trial) for one, trial in trials.items()}
+        for candidate in sorted(scores, key=lambda one: -scores[one]):
+            if scores[candidate] + HOPELESS < max(scores.values()):
+                return
+            plan = self._planner.longer(trials[candidate], self._budget.left - self._reserve(self._on_top))
+            if plan is None:
+                continue
+            self._watch.begins(candidate, plan.rows, plan.expected, self._budget.left)
+            keep = partial(self._is_no_worse, than=scores[candidate])
+            try:
+                trial = self._carry_out(plan, keep)
+            except (BeatingBertError, MemoryError):
+                continue  # what it had learnt before still stands
+            self._watch.ends(trial, self._judge.score(trial))
+            if keep(trial):
+                self.climb.trials.append(trial)
+                scores[candidate] = self._judge.score(trial)
+
+    def _is_no_worse(self, trial: Trial, than: float) -> bool:
+        return self._judge.score(trial) >= than
+
     def _plan(self, candidate: Candidate, rows: int, top: bool) -> Plan:
         """The trial that there is time for, or the least of it where there is time for none."""
         room = self._budget.left - self._reserve([*self._on_top, candidate] if top else self._alive)
@@ -189,17 +229,27 @@ class Ladder:
         return made is not None
 
     def _make(self, plan: Plan, *, early: bool) -> Trial | None:
-        """Let the trial be made and learn what it took; None where it fails, and then the candidate has left."""
+        """Let the trial be made; None where it fails, and then the candidate has left."""
         candidate, begun = plan.candidate, self._budget.spent
         try:
-            deadline = self._budget.moment(plan.room)
-            trial = self._attempt(candidate, rows=plan.rows, epochs=plan.epochs, asked=plan.asked, deadline=deadline)
+            return self._carry_out(plan)
         except (BeatingBertError, MemoryError) as error:
             self._leave(candidate, " ".join(str(error).split()) or "the machine's memory does not hold it")
             return None
         finally:
             if early and candidate.engine not in ALWAYS:
                 self._early -= self._budget.spent - begun
+
+    def _carry_out(self, plan: Plan, keep: Callable[[Trial], bool] | None = None) -> Trial:
+        """Make the trial and learn what it took."""
+        trial = self._attempt(
+            plan.candidate,
+            rows=plan.rows,
+            epochs=plan.epochs,
+            asked=plan.asked,
+            deadline=self._budget.moment(plan.room),
+            **({} if keep is None else {"keep": keep}),
+        )
         self._planner.observe(plan, trial.spent, share=trial.share, answered=len(trial.answers))
         return trial
 

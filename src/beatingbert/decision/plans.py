@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from beatingbert.decision.candidates import BY_PASSES, Candidate
 from beatingbert.decision.costs import CostModel, Effort, Spent, judged_on
 from beatingbert.decision.halving import FEWEST_ASKED
+from beatingbert.decision.trials import Trial
 
 PASSED_ROWS = 12_000  # rows times passes that a training gets where its limits allow
 MOST_ASKED_EARLY = 200  # development rows that a prompted model answers before it has earned more
 ANSWERING_SHARE = 0.6  # of a trial's time, for answers
+LONGER = 1.5  # times the rows times passes that it had: less is not worth another training
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,28 @@ class Planner:
         epochs = None if candidate.epochs is None else 1
         expected = self._takes(candidate, rows, epochs, asked)
         return Plan(candidate=candidate, rows=rows, epochs=epochs, asked=asked, room=room, expected=expected)
+
+    def longer(self, before: Trial, room: float) -> Plan | None:
+        """All rows, as often as its limits and `room` seconds allow; None where that is not much more than before."""
+        candidate, had = before.candidate, before.rows * (before.epochs or 1) * before.share
+        if not candidate.learns:
+            return None
+        fewest, most = candidate.epochs or (1, 1)
+        for epochs in range(most, fewest - 1, -1):
+            if self._rows * epochs < LONGER * had:
+                return None
+            passed = None if candidate.epochs is None else epochs
+            expected = self._takes(candidate, self._rows, passed, self._development)
+            if expected <= room:
+                return Plan(
+                    candidate=candidate,
+                    rows=self._rows,
+                    epochs=passed,
+                    asked=self._development,
+                    room=room,
+                    expected=expected,
+                )
+        return None
 
     def in_full(self, candidate: Candidate, rows: int) -> float:
         """Seconds of a trial with all its passes that answers the whole development part."""

@@ -75,7 +75,16 @@ class Machine:
         self._accuracy = accuracy
         self._seconds = seconds
 
-    def __call__(self, candidate: Candidate, *, rows: int, epochs: int | None, asked: int, deadline: float) -> Trial:
+    def __call__(
+        self,
+        candidate: Candidate,
+        *,
+        rows: int,
+        epochs: int | None,
+        asked: int,
+        deadline: float,
+        keep: Callable[[Trial], bool] | None = None,
+    ) -> Trial:
         self.made.append((candidate.name, rows))
         takes = self._seconds[candidate.name](rows * (epochs or 1))
         whole, takes = takes, min(takes, max(0.001, deadline - self._clock.now))

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
-from tests.unit.decision.planted import FROZEN, LINEAR, LLM, MAJORITY, TUNED, Hand, Machine, ladder, rows
+from tests.unit.decision.planted import (
+    FROZEN,
+    LINEAR,
+    LLM,
+    MAJORITY,
+    TUNED,
+    Hand,
+    Machine,
+    answers,
+    ladder,
+    rows,
+    trial,
+)
 
 from beatingbert.decision.candidates import Candidate
 from beatingbert.decision.climb import Climb
+from beatingbert.decision.costs import CostModel
 from beatingbert.decision.ladder import rungs
-from beatingbert.decision.plans import passes
+from beatingbert.decision.plans import Plan, Planner, passes
 from beatingbert.decision.trials import Trial
 from beatingbert.errors import TrainingError
 
@@ -146,3 +160,53 @@ def test_where_nobody_gets_to_the_top_the_latest_trials_count() -> None:
     assert latest is not None and latest.rows == 250
     assert found.finalists[0] is LINEAR and spent <= 100
     assert found.left == []
+
+
+LONG = Candidate(name="tuned", engine="encoder", settings={"checkpoint": "b"}, epochs=(2, 8))
+
+
+def test_time_that_is_left_trains_the_best_for_longer() -> None:
+    found, machine, spent = climb({"tuned": 10.0}, budget=900, candidates=[MAJORITY, LINEAR, LONG])
+    assert [trial.epochs for trial in found.trials if trial.candidate is LONG and trial.rows == 4000] == [3, 8]
+    assert machine.made.count(("tuned", 4000)) == 2 and spent <= 900
+    short, _, spent = climb({"tuned": 10.0}, budget=400, candidates=[MAJORITY, LINEAR, LONG])
+    latest = short.latest(LONG)
+    assert latest is not None and latest.epochs == 3, "five passes would take 200 s and there are 180"
+    assert spent <= 400
+
+
+def test_whoever_had_half_of_the_rows_gets_all_of_them_where_time_is_left_after_all() -> None:
+    development = rows(200)
+    planner = Planner(CostModel({}, tokens=10, label_tokens=2, flops=1e12), rows=4000, development=len(development))
+    half = trial(LINEAR, 2000, development, 0.7, seconds=20.0)
+    cut = Plan(candidate=LINEAR, rows=2000, epochs=None, asked=200, room=50.0, expected=40.0)
+    planner.observe(cut, half.spent, share=1.0, answered=200)
+    found = planner.longer(half, room=50.0)
+    assert found is not None and (found.rows, found.epochs) == (4000, None)
+    assert planner.longer(half, room=30.0) is None
+    assert planner.longer(replace(half, rows=4000), room=1e9) is None, "it has had all"
+
+
+@pytest.mark.parametrize("second", ["worse", "failing"])
+def test_a_longer_training_that_brings_nothing_changes_nothing(second: str) -> None:
+    clock, development = Hand(), rows(200)
+    machine = Machine(clock, development, ACCURACY, dict.fromkeys(ACCURACY, lambda work: 0.1))
+    asked: list[bool] = []
+
+    def attempt(candidate: Candidate, **given: object) -> Trial:
+        found = machine(candidate, **given)  # type: ignore[arg-type]
+        keep = given.get("keep")
+        if keep is None:
+            return found
+        if second == "failing":
+            raise TrainingError("the training loss became nan")
+        found = replace(found, answers=answers(development, 0.6))
+        asked.append(keep(found))  # type: ignore[operator]
+        return found
+
+    found = ladder([MAJORITY, LINEAR, LONG], attempt, development, clock, budget=100, sizes=SIZES).run()
+    latest = found.latest(LONG)
+    assert latest is not None and latest.epochs == 3
+    assert machine.made.count(("tuned", 4000)) == 2
+    assert found.finalists[0] is LONG and found.left == []
+    assert asked == ([False] if second == "worse" else [])
