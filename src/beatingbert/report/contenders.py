@@ -139,7 +139,8 @@ def describe(record: RunRecord) -> str:
         calibration = settings.get("calibration", "none")  # runs of before there was any do not name it
         how = [
             adapted if record.cell.engine == "lora" else shots,
-            record.cell.engine if record.cell.engine in ("optimized", "served") else "",
+            f"optimized by {settings['optimizer']}" if record.cell.engine == "optimized" else "",
+            "served" if record.cell.engine == "served" else "",
             "by letter" if settings.get("choice_by") == "letter" else "",
             "demonstrations by label" if settings.get("shot_order") == "by_label" else "",
             f"{calibration} calibration" if calibration != "none" else "",

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from statistics import median
 
 from beatingbert.report.contenders import Contender, Kind
-from beatingbert.report.estimates import accuracy_of
 from beatingbert.report.machines import of_one_machine
 from beatingbert.report.text import duration, escape_markdown
 from beatingbert.study.crossings import LearningCurve
@@ -16,15 +15,24 @@ from beatingbert.study.verdicts import Ruling
 from beatingbert.tasks.catalog import TASKS
 
 
-def answer(rulings: Sequence[Ruling], curves: Sequence[LearningCurve], quotes: Quotes) -> list[str]:
-    """The five sentences; what cannot be said yet is said to be so."""
+def answer(
+    rulings: Sequence[Ruling], curves: Sequence[LearningCurve], quotes: Quotes, *, brief: bool = False
+) -> list[str]:
+    """The five sentences; what cannot be said yet is said to be so.
+
+    Args:
+        rulings: one per task and way of using an LLM.
+        curves: of whatever was trained at several sizes.
+        quotes: remembers the figures.
+        brief: leave out what would settle an open task, for a page that has the table of verdicts beneath.
+    """
     if not rulings:
         waiting = "Nothing can be said yet: there is no task on which both an encoder and an LLM have answered."
         return [waiting, *_crossing(curves, quotes)]
     return [
         _encoder_wins(rulings, quotes),
         _llm_wins(rulings, quotes),
-        _open(rulings, quotes),
+        _open(rulings, quotes, brief),
         *_crossing(curves, quotes),
         _price(rulings, quotes),
     ]
@@ -46,53 +54,86 @@ def named(one: Contender) -> str:
 
 
 def _encoder_wins(rulings: Sequence[Ruling], quotes: Quotes) -> str:
-    won = [one for one in rulings if one.winner == "encoder"]
-    if not won:
-        return f"**Where the encoder wins:** on none of {_tasks(rulings)} does a fine-tuned encoder beat every LLM."
-    told = _each(won, lambda one: _ahead(one, one.encoder, one.llm, "LLMs", quotes))
-    return f"**Where the encoder wins:** {_of(won, rulings)} a fine-tuned encoder beats every LLM: {told}."
+    def told(way: Kind, of_way: Sequence[Ruling]) -> str:
+        won = [one for one in of_way if one.winner == "encoder"]
+        each = _each(won, lambda one: _ahead(one, one.encoder, one.llm, quotes))
+        return _wins(won, of_way, "a fine-tuned encoder", f"every {way} LLM") + each
+
+    return f"**Where the encoder wins:** {_by_way(rulings, told)}."
 
 
 def _llm_wins(rulings: Sequence[Ruling], quotes: Quotes) -> str:
-    won = [one for one in rulings if one.winner == "llm"]
-    if not won:
-        return f"**Where the LLM wins:** on none of {_tasks(rulings)} does an LLM beat every encoder."
-    told = _each(won, lambda one: _ahead(one, one.llm, one.encoder, "encoders", quotes))
-    return f"**Where the LLM wins:** {_of(won, rulings)} an LLM beats every encoder: {told}."
+    def told(way: Kind, of_way: Sequence[Ruling]) -> str:
+        won = [one for one in of_way if one.winner == "llm"]
+        each = _each(won, lambda one: _ahead(one, one.llm, one.encoder, quotes))
+        some = f"an {way} LLM" if way is Kind.ADAPTED else f"a {way} LLM"
+        return _wins(won, of_way, some, "every fine-tuned encoder") + each
+
+    return f"**Where the LLM wins:** {_by_way(rulings, told)}."
 
 
-def _ahead(ruling: Ruling, first: Contender, second: Contender, others: str, quotes: Quotes) -> str:
+def _wins(won: Sequence[Ruling], of_way: Sequence[Ruling], who: str, whom: str) -> str:
+    if won:
+        return f"{_of(won, of_way)} {who} beats {whom}"
+    return f"{_of(won, of_way)} does {who} beat {whom}"
+
+
+def _open(rulings: Sequence[Ruling], quotes: Quotes, brief: bool) -> str:
+    def told(way: Kind, of_way: Sequence[Ruling]) -> str:
+        left = [one for one in of_way if one.winner in ("open", "equal")]
+        if not left:
+            return f"nowhere for {way} LLMs"
+        return f"{_of(left, of_way)} for {way} LLMs{_each(left, lambda one: _left_open(one, quotes, brief))}"
+
+    return f"**Where nothing can be said:** {_by_way(rulings, told)}."
+
+
+def _by_way(rulings: Sequence[Ruling], say: Callable[[Kind, Sequence[Ruling]], str]) -> str:
+    ways = dict.fromkeys(one.way for one in rulings)
+    return "; ".join(say(way, [one for one in rulings if one.way is way]) for way in ways)
+
+
+def _of(some: Sequence[Ruling], rulings: Sequence[Ruling]) -> str:
+    """'on 2 of 6 tasks'."""
+    if len(rulings) == 1:
+        return "on the one task that was judged" if some else "not on the one task that was judged"
+    return f"on {len(some) or 'none'} of {len(rulings)} tasks"
+
+
+def _each(rulings: Sequence[Ruling], say: Callable[[Ruling], str]) -> str:
+    """' (SST-2: ...; RTE: ...)'; nothing for none."""
+    told = "; ".join(f"{title_of(one.group.task)}: {say(one)}" for one in rulings)
+    return f" ({told})" if told else ""
+
+
+def _so_far(ruling: Ruling) -> str:
+    if not ruling.missing:
+        return ""
+    return f"; so far, with {ruling.missing:,} cell{'s' if ruling.missing > 1 else ''} of this task missing"
+
+
+def _ahead(ruling: Ruling, first: Contender, second: Contender, quotes: Quotes) -> str:
     gap = quotes.gap("answer", ruling.llm, ruling.encoder, ruling.verdict, turned=first is ruling.encoder)
-    return (
-        f"on {title_of(ruling.group.task)} {named(first)} leads {named(second)}, the most accurate of the {others}, by "
-        f"{gap} {name_cells(first, second)}"
-    )
+    told = f"{named(first)} leads {named(second)}, the most accurate of them, by {gap}"
+    return f"{told} {name_cells(first, second)}{_so_far(ruling)}"
 
 
-def _open(rulings: Sequence[Ruling], quotes: Quotes) -> str:
-    left = [one for one in rulings if one.winner in ("open", "equal")]
-    if not left:
-        return f"**Where nothing can be said:** nowhere; {_tasks(rulings)} are settled."
-    return f"**Where nothing can be said:** {_each(left, lambda one: _left_open(one, quotes))}."
-
-
-def _left_open(ruling: Ruling, quotes: Quotes) -> str:
-    gap = quotes.gap("answer", ruling.llm, ruling.encoder, ruling.verdict)
-    task, rows = title_of(ruling.group.task), ruling.group.rows
+def _left_open(ruling: Ruling, quotes: Quotes, brief: bool) -> str:
+    gap = quotes.gap("answer", ruling.llm, ruling.encoder, ruling.pair)
     told = f"{named(ruling.llm)} against {named(ruling.encoder)}, {gap}"
     if ruling.winner == "equal":
-        return f"on {task} the best of both are practically equal: {told} {name_cells(ruling.llm, ruling.encoder)}"
+        return f"practically equal: {told} {name_cells(ruling.llm, ruling.encoder)}"
+    if brief:
+        return told + (f", but {named(ruling.rival)} is not told apart" if ruling.held_up else "")
     if ruling.held_up:
-        best = ruling.encoder if ruling.verdict.gap.value < 0 else ruling.llm
-        level = quotes.accuracy("answer", ruling.rival, accuracy_of(ruling.rival.records, ruling.group.split))
-        told += f", but {named(best)} does not surely beat {named(ruling.rival)}, {level} over its seeds"
-    needed = (
-        f"about {ruling.rows_needed:,} rows instead of {rows:,} would settle it"
-        if ruling.rows_needed
-        else f"no number of rows would settle it with these seeds, {rows:,} were asked"
-    )
+        other = quotes.gap("answer", ruling.best, ruling.rival, ruling.against_rival)
+        told += f", but {named(ruling.best)} against {named(ruling.rival)}, whose draws lie far apart, {other}"
+    needed = "more rows would not settle it with these seeds, more seeds might"
+    if ruling.rows_needed:
+        asked = f"{about(ruling.rows_needed)} rows instead of {ruling.group.rows:,}"
+        needed = f"were this the true gap, about {asked} would settle it"
     concerned = [ruling.llm, ruling.encoder, *([ruling.rival] if ruling.held_up else [])]
-    return f"on {task} {told}; {needed} {name_cells(*concerned)}"
+    return f"{told}; {needed} {name_cells(*concerned)}{_so_far(ruling)}"
 
 
 def _crossing(curves: Sequence[LearningCurve], quotes: Quotes) -> list[str]:
@@ -131,9 +172,10 @@ def about(rows: float, curve: LearningCurve | None = None) -> str:
 
 def _price(rulings: Sequence[Ruling], quotes: Quotes) -> str:
     """Of the task with the most rows, the best of either side."""
-    one = most_asked(rulings)
+    first = most_asked(rulings)
+    of_task = [one for one in rulings if one.group is first.group]
     told = []
-    for contender in (one.encoder, one.llm):
+    for contender in (first.encoder, *(one.llm for one in of_task)):
         *_, records = of_one_machine(contender.records)
         p50 = median(record.efficiency["latency"]["p50_ms"] for record in records)
         trained = median(record.efficiency["train_seconds"] for record in records)
@@ -141,30 +183,12 @@ def _price(rulings: Sequence[Ruling], quotes: Quotes) -> str:
         training = "needs no training"
         if trained:
             training = f"was trained for {quotes.measured('answer', 'training', duration(trained), trained, contender)}"
-        told.append(f"{named(contender)} answers a question in {latency} and {training}")
-    machine = escape_markdown(of_one_machine(one.encoder.records)[0])
-    return (
-        f"**The price:** on {title_of(one.group.task)} {told[0]}; {told[1]} (medians, one at a time, {machine}) "
-        f"{name_cells(one.encoder, one.llm)}."
-    )
+        told.append(f"{named(contender)} answers a question in {latency} and {training} {name_cells(contender)}")
+    machine = escape_markdown(of_one_machine(first.encoder.records)[0])
+    task = title_of(first.group.task)
+    return f"**The price:** on {task} {'; '.join(told)} (medians, one question at a time, {machine})."
 
 
 def most_asked(rulings: Sequence[Ruling]) -> Ruling:
     """Of the task with the most rows; of several the first."""
     return max(rulings, key=lambda ruling: ruling.group.rows)
-
-
-def _tasks(rulings: Sequence[Ruling]) -> str:
-    return "the one task that was judged" if len(rulings) == 1 else f"the {len(rulings)} tasks that were judged"
-
-
-def _of(some: Sequence[Ruling], rulings: Sequence[Ruling]) -> str:
-    return f"on {len(some)} of {_tasks(rulings)}" if len(rulings) > 1 else "on the one task that was judged"
-
-
-def _each(rulings: Sequence[Ruling], say: Callable[[Ruling], str]) -> str:
-    return "; ".join(f"{say(one)}{_so_far(one)}" for one in rulings)
-
-
-def _so_far(ruling: Ruling) -> str:
-    return f" (so far: {ruling.missing:,} cells of this task are missing)" if ruling.missing else ""

@@ -64,7 +64,7 @@ def _against(grid: Grid, rulings: Sequence[Ruling]) -> str:
         f"{grid.shots} demonstrations lie up to {100 * grid.spread:.1f} points apart"
     )
     for one in rulings:
-        if one.group.task == grid.group.task:
+        if one.group.task == grid.group.task and one.way is Kind.PROMPTED:
             size = abs(one.verdict.gap.value)
             relation = "more than" if grid.spread > size else "no more than"
             decided = "that decides there" if one.winner in ("encoder", "llm") else "between the best of both sides"

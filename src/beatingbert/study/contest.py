@@ -21,7 +21,7 @@ from beatingbert.study.quotes import Quotes, short_ids
 from beatingbert.study.section import Rows, Section, bare_p, exact, full_ids, in_percent, metric_of
 from beatingbert.study.verdicts import Ruling
 
-WINS = {"encoder": "the encoder", "llm": "the LLM", "equal": "practically equal", "open": "cannot tell"}
+WINS = {"encoder": "encoder ahead", "llm": "LLM ahead", "equal": "practically equal", "open": "undecided"}
 
 
 def coverage(material: Material) -> Section:
@@ -71,30 +71,32 @@ def verdicts(rulings: Sequence[Ruling], smallest: Mapping[str, float], quotes: Q
     """The best of either side on each task.
 
     Args:
-        rulings: one per task.
+        rulings: one per task and way of using an LLM.
         smallest: task to the smallest gap that its rows can tell from chance, as a fraction.
         quotes: remembers the figures.
     """
     if not rulings:
         return Section("No task has been answered by both sides yet.\n")
-    columns = ["task", "best LLM", "best encoder", "LLM minus encoder [95 %]", "p", "ahead", "rows"]
+    columns = ["task", "LLMs", "best LLM", "best encoder", "LLM minus encoder [95 %]", "p", "verdict", "rows"]
     columns += ["rows to settle it", "smallest gap that shows"]
     rows: Rows = []
-    plain: Rows = [["task", "llm", "encoder", "gap", "low", "high", "p_value", "ahead", "rows", "rows_to_settle"]]
-    plain[0] += ["smallest_gap", "pairs", "tasks", "llm_cells", "encoder_cells"]
+    plain: Rows = [
+        ["task", "way", "llm", "encoder", "gap", "low", "high", "p_value", "ahead", "rows", "rows_to_settle"]
+    ]
+    plain[0] += ["smallest_gap", "pairs", "rulings", "llm_cells", "encoder_cells"]
     for one in rulings:
         quotes.gap("verdicts", one.llm, one.encoder, one.verdict)
         gap, least = one.verdict.gap, smallest.get(one.group.task)
-        needed = f"{one.rows_needed:,}" if one.rows_needed else "more seeds" if one.winner == "open" else "-"
+        needed = about(one.rows_needed) if one.rows_needed else "more seeds" if one.winner == "open" else "-"
         needed += f" of {escape_markdown(one.rival.name)}" if one.held_up else ""
-        who = [plain_title(one.group.task), one.llm.name, one.encoder.name]
+        who = [plain_title(one.group.task), str(one.way), one.llm.name, one.encoder.name]
         shown = [in_percent(gap, signed=True), bare_p(one.verdict.p_value), WINS[one.winner], f"{one.group.rows:,}"]
         rows.append([*who, *shown, needed, "-" if least is None else f"{100 * least:.1f}"])
         numbers = exact(gap.value, gap.low, gap.high, one.verdict.p_value)
         told = [one.group.task, *who[1:], *numbers, one.winner, str(one.group.rows)]
-        told += [str(one.rows_needed or ""), *exact(least), str(one.pairs), str(one.tasks)]
+        told += [str(one.rows_needed or ""), *exact(least), str(one.pairs), str(one.rulings)]
         plain.append([*told, full_ids(one.llm), full_ids(one.encoder)])
-    return Section(markdown_table(columns, rows, left=3), {"verdicts": plain})
+    return Section(markdown_table(columns, rows, left=4), {"verdicts": plain})
 
 
 def curves(found: Sequence[LearningCurve], quotes: Quotes) -> Section:

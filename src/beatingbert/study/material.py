@@ -106,12 +106,7 @@ class Material:
 
     def is_usual(self, record: RunRecord) -> bool:
         """Whether it may take part in the main contest."""
-        settings, usual = record.cell.settings, USUAL.get(record.cell.engine, {})
-        return (
-            record.cell.select_on == "development"
-            and self.template_of(record) is None
-            and all(settings.get(name, value) == value for name, value in usual.items())
-        )
+        return self.template_of(record) is None and is_usual_but_for_wording(record)
 
     def _lineup(self, group: Group) -> Lineup:
         contenders = [replace(one, how=self._how(one.records[0])) for one in group.contenders]
@@ -157,11 +152,20 @@ def read_material(folder: Path) -> Material:
     return Material(folder=folder, cells=cells, frame=frame)
 
 
+def is_usual_but_for_wording(record: RunRecord) -> bool:
+    """Whether it is asked in the usual way, whatever the template."""
+    settings, usual = record.cell.settings, USUAL.get(record.cell.engine, {})
+    return record.cell.select_on == "development" and all(
+        settings.get(name, value) == value for name, value in usual.items()
+    )
+
+
 def way_of(contender: Contender) -> tuple[str, str, int]:
-    """Engine, checkpoint and number of demonstrations."""
+    """Engine with its optimizer if it has one, checkpoint and number of demonstrations."""
     settings = contender.records[0].cell.settings
     checkpoint = settings.get("checkpoint") or settings.get("model") or ""
-    return contender.engine, str(checkpoint), int(settings.get("shots", 0))
+    engine = " ".join(filter(None, (contender.engine, str(settings.get("optimizer") or ""))))
+    return engine, str(checkpoint), int(settings.get("shots", 0))
 
 
 def train_rows(contender: Contender) -> int:

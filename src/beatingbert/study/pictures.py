@@ -67,7 +67,7 @@ def _gaps(rulings: Sequence[Ruling]) -> Figure:
         gap = one.verdict.gap
         gaps.append(
             Gap(
-                title=f"{plain_title(one.group.task)}\n{one.group.rows:,} rows",
+                title=f"{plain_title(one.group.task)}\n{one.way} LLMs",
                 names=(one.llm.name, one.encoder.name),
                 look=ahead.get(one.winner, neither),
                 value=100 * gap.value,

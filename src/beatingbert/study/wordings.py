@@ -8,7 +8,7 @@ from statistics import fmean, stdev
 
 from beatingbert.report.contenders import Contender
 from beatingbert.report.frame import Group
-from beatingbert.study.material import Material, way_of
+from beatingbert.study.material import Material, is_usual_but_for_wording, way_of
 
 SHIPPED = "shipped"
 
@@ -60,10 +60,8 @@ def find_grids(material: Material) -> list[Grid]:
     for lineup in material.lineups:
         asked: dict[tuple[str, str, int], dict[str, Contender]] = defaultdict(dict)
         for one in (*lineup.main, *lineup.unusual):
-            settings, template = one.records[0].cell.settings, material.template_of(one.records[0])
-            usual = (settings.get("answer_by"), settings.get("calibration"), settings.get("chat_template"))
-            if one.engine == "llm" and usual == ("likelihood", "none", "auto"):
-                asked[way_of(one)][template or SHIPPED] = one
+            if one.engine == "llm" and is_usual_but_for_wording(one.records[0]):
+                asked[way_of(one)][material.template_of(one.records[0]) or SHIPPED] = one
         for (_, _, shots), templates in asked.items():
             if len(templates) > 1:
                 grids.append(_grid(lineup.group, shots, templates))

@@ -66,11 +66,11 @@ def _write_report(folder: Path, to: Path) -> dict[str, str]:
     lineups = material.lineups
     rulings = rule(material)
     curves = [curve for lineup in lineups for curve in find_curves(lineup)]
-    sentences = answer(rulings, curves, quotes)
+    sentences, brief = answer(rulings, curves, quotes), answer(rulings, curves, Quotes(), brief=True)
     sections = {
         "coverage": contest.coverage(material),
         "answer": Section("\n\n".join(sentences) + "\n"),
-        "answer_short": Section("".join(f"- {without_cells(one)}\n" for one in sentences)),
+        "answer_short": Section("".join(f"- {without_cells(one)}\n" for one in brief)),
         "verdicts": contest.verdicts(rulings, _smallest_gaps(lineups), quotes),
         "scores": contest.scores(lineups, quotes),
         "costs": contest.costs(lineups, prices),

@@ -72,7 +72,7 @@ def test_every_engine_has_its_side() -> None:
         ("llm", {"shots": 5, "answer_by": "likelihood", "calibration": "batch"}, {}, "5-shot, batch calibration"),
         ("llm", {"shots": 0, "answer_by": "likelihood", "choice_by": "ending"}, {}, "zero-shot"),
         ("llm", {"shots": 2, "answer_by": "generation", "choice_by": "letter"}, {}, "2-shot, by letter, written"),
-        ("optimized", {"shots": 4}, {}, "4-shot, optimized"),
+        ("optimized", {"shots": 4, "optimizer": "miprov2"}, {}, "4-shot, optimized by miprov2"),
         ("served", {"answer_by": "generation"}, {}, "zero-shot, served, written"),
         ("encoder", {}, {"train_rows": 12345}, "fine-tuned on 12,345"),
         ("encoder", {}, {"train_rows": 0}, "fine-tuned"),

@@ -55,6 +55,9 @@ def _expand(path: Path) -> tuple[Document, list[Square]]:
 def how(config: RunConfig) -> str:
     """How a cell answers, in words; the settings that its kind is known by."""
     settings = config.engine_settings()
+    shots = f"{settings['shots']}-shot" if settings.get("shots") else "zero-shot"
+    if config.engine == "optimized":
+        return f"{shots}, optimized by {settings['optimizer']}"
     if config.engine not in ("llm", "lora", "served"):
         told = [
             {"encoder": "fine-tuned", "linear": "trained"}.get(config.engine, ""),
@@ -62,9 +65,9 @@ def how(config: RunConfig) -> str:
             "selected on validation" if config.select_on == "validation" else "",
         ]
         return ", ".join(filter(None, told))
-    shots = f"{settings['shots']}-shot" if settings["shots"] else "zero-shot"
     told = [
         f"LoRA r{settings['rank']}" if config.engine == "lora" else shots,
+        "demonstrations by label" if settings.get("shot_order") == "by_label" else "",
         "constrained" if settings["constrained"] else "written" if settings["answer_by"] == "generation" else "",
         f"{settings['calibration']} calibration" if settings.get("calibration", "none") != "none" else "",
         f"template {config.prompt_folder.name}" if config.prompt_folder else "",
