@@ -141,3 +141,10 @@ class UnreachableError(BeatingBertError):
 
 class DamagedDownloadError(UnreachableError):
     """What arrived is not what was expected, and a second download was no better."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory did not suffice: Python's own error, or torch's for a GPU or the CPU, which need not be loaded."""
+    no_room = "can't allocate memory" in str(error) or "not enough memory" in str(error)
+    torchs = type(error).__name__ == "OutOfMemoryError"  # torch's, a RuntimeError
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and (torchs or no_room))

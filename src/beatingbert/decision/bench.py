@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from random import Random
 
 from beatingbert.checkpoints.reference import resolve, short_name
 from beatingbert.decision.candidates import FIT, PROMPTED, Candidate, slug
@@ -20,7 +21,7 @@ from beatingbert.decision.trials import Metric, Trial
 from beatingbert.engines.catalog import build_engine, engine_version
 from beatingbert.engines.protocol import Engine, EngineFacts, Upkeep, Workplace
 from beatingbert.engines.shelf import Shelf
-from beatingbert.errors import BeatingBertError
+from beatingbert.errors import BeatingBertError, TrainingError, is_out_of_memory
 from beatingbert.experiments.answering import Hearing
 from beatingbert.experiments.given import Fitted, fit
 from beatingbert.progress import Progress, silent
@@ -134,34 +135,43 @@ class Bench:
         epochs: int | None,
         asked: int,
         deadline: float,
-        keep: Callable[[Trial], bool] | None = None,
+        answering: float,
+        accept: Callable[[Trial], bool],
     ) -> Trial:
         """One trial, as `ladder.Attempt`.
 
         Raises:
             BeatingBertError: the engine refuses, a training fails, or a limit is broken.
         """
-        if keep is None:
-            self.forget(candidate)
-            return self._try(candidate, rows=rows, epochs=epochs, asked=asked, deadline=deadline)
-        held, folder = self.built.pop(candidate), self._runs / slug(candidate.name)
+        held, folder = self.built.pop(candidate, None), self._runs / slug(candidate.name)
         aside = folder.with_name(folder.name + ASIDE)
-        folder.rename(aside)
-        if candidate.engine == "lora":
-            self._shelves.pop(candidate.name, None)  # its model is the one that is held, and must not be trained on
-        kept = False
+        if held is not None:
+            folder.rename(aside)
+            if candidate.engine == "lora":
+                self._shelves.pop(candidate.name, None)  # its model is the one that is held, and must not be trained on
+        accepted = False
         try:
-            trial = self._try(candidate, rows=rows, epochs=epochs, asked=asked, deadline=deadline)
-            kept = keep(trial)
+            trial = self._try(candidate, rows=rows, epochs=epochs, asked=asked, deadline=deadline, answering=answering)
+            accepted = accept(trial)
             return trial
         finally:
-            if not kept:
-                shutil.rmtree(folder, ignore_errors=True)
-                aside.rename(folder)
-                self.built[candidate] = held
+            if not accepted:
+                self.forget(candidate)
+                if held is not None:
+                    aside.rename(folder)
+                    self.built[candidate] = held
             shutil.rmtree(aside, ignore_errors=True)
 
-    def _try(self, candidate: Candidate, *, rows: int, epochs: int | None, asked: int, deadline: float) -> Trial:
+    def _try(
+        self,
+        candidate: Candidate,
+        *,
+        rows: int,
+        epochs: int | None,
+        asked: int,
+        deadline: float,
+        answering: float,
+    ) -> Trial:
         begun = self._clock()
         sample = draw_stratified(self._train, rows, seed=self._seed)
         shots = self._shots(candidate, sample)
@@ -174,13 +184,19 @@ class Bench:
             task=self._task,
             folder=folder,
             progress=hearing,
-            upkeep=Upkeep(deadline=deadline),
+            upkeep=Upkeep(deadline=deadline - answering),
             shelf=self._shelf(candidate),
         )
-        fitted = fit(cell, splits, workplace)
+        try:
+            fitted = fit(cell, splits, workplace)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise TrainingError("memory does not hold its training; a smaller batch_size may do") from error
         self._require_within(fitted)
         asking = self._clock()
         questions = [one.question for one in self._asked(asked)]
+        Random(self._seed).shuffle(questions)  # whoever is stopped early has answered a sample, not the file's head
         answers: dict[str, str | None] = {}
         for start in range(0, len(questions), ASKED_AT_ONCE):
             if answers and self._clock() > deadline:
@@ -210,8 +226,10 @@ class Bench:
         return build_engine(candidate.engine, built.cell.settings, workplace)
 
     def forget(self, candidate: Candidate) -> None:
-        """Let go of a candidate that has left the ladder, with all that its training has left on disk."""
+        """Let go of a candidate's classifier, with all that its training has left on disk and changed in memory."""
         self.built.pop(candidate, None)
+        if candidate.engine == "lora":
+            self._shelves.pop(candidate.name, None)
         shutil.rmtree(self._runs / slug(candidate.name), ignore_errors=True)
 
     def _shelf(self, candidate: Candidate) -> Shelf:

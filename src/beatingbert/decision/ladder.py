@@ -19,7 +19,7 @@ from beatingbert.decision.budget import Budget
 from beatingbert.decision.candidates import ALWAYS, BY_PASSES, Candidate
 from beatingbert.decision.climb import Climb, Left, Watch
 from beatingbert.decision.costs import CostModel
-from beatingbert.decision.halving import HOPELESS, halve, hopeless
+from beatingbert.decision.halving import halve, hopeless
 from beatingbert.decision.plans import Plan, Planner
 from beatingbert.decision.trials import Judge, Trial
 from beatingbert.errors import BeatingBertError
@@ -35,6 +35,7 @@ CHEAP_SHARE = 0.05  # of the time left: whoever takes less goes first
 PROBED_ROWS = 48  # and answers: of a trial whose only use is to tell how long larger ones take
 PROBED_ANSWERS = 24
 PROBING_SHARE = 0.12  # of the time, for all such trials together
+WORTH_MORE = 0.05  # behind the best, whoever has seen all rows and may still be worth a longer training
 PROBE_SHARE = 0.1  # of the time left, for one of them where less is free
 
 
@@ -49,12 +50,13 @@ class Attempt(Protocol):
         epochs: int | None,
         asked: int,
         deadline: float,
-        keep: Callable[[Trial], bool] = ...,
+        answering: float,
+        accept: Callable[[Trial], bool],
     ) -> Trial:
-        """Fit on `rows` train rows and answer `asked` development rows; a training stops at the `deadline`.
+        """Fit on `rows` train rows and answer `asked` development rows until the `deadline`.
 
-        The candidate's earlier classifier stays in its place where this fails, or where `keep` says no to what it
-        gave; without `keep` the new one always takes it.
+        A training stops `answering` seconds before it. The candidate's earlier classifier stays in its place where this
+        fails or is interrupted, or where `accept` says no to what it gave.
         """
 
 
@@ -188,24 +190,27 @@ class Ladder:
         trials = {one: trial for one in self._on_top if (trial := self.climb.latest(one)) is not None}
         scores = {one: self._judge.score(trial) for one, trial in trials.items()}
         for candidate in sorted(scores, key=lambda one: -scores[one]):
-            if scores[candidate] + HOPELESS < max(scores.values()):
-                return
+            seen_all = trials[candidate].rows == self.climb.sizes[-1]
+            if seen_all and scores[candidate] + WORTH_MORE < max(scores.values()):
+                continue
             plan = self._planner.longer(trials[candidate], self._budget.left - self._reserve(self._on_top))
             if plan is None:
                 continue
             self._watch.begins(candidate, plan.rows, plan.expected, self._budget.left)
-            keep = partial(self._is_no_worse, than=scores[candidate])
+            no_worse = partial(self._is_no_worse, than=trials[candidate])
             try:
-                trial = self._carry_out(plan, keep)
-            except (BeatingBertError, MemoryError):
+                trial = self._carry_out(plan, no_worse)
+            except BeatingBertError:
                 continue  # what it had learnt before still stands
             self._watch.ends(trial, self._judge.score(trial))
-            if keep(trial):
+            if no_worse(trial):
                 self.climb.trials.append(trial)
                 scores[candidate] = self._judge.score(trial)
 
-    def _is_no_worse(self, trial: Trial, than: float) -> bool:
-        return self._judge.score(trial) >= than
+    def _is_no_worse(self, trial: Trial, than: Trial) -> bool:
+        """On the rows that both answered, which are all that the earlier one answered."""
+        ids = self._judge.common([trial, than])
+        return len(ids) == len(than.answers) and self._judge.score(trial, ids) >= self._judge.score(than, ids)
 
     def _plan(self, candidate: Candidate, rows: int, top: bool) -> Plan:
         """The trial that there is time for, or the least of it where there is time for none."""
@@ -233,14 +238,14 @@ class Ladder:
         candidate, begun = plan.candidate, self._budget.spent
         try:
             return self._carry_out(plan)
-        except (BeatingBertError, MemoryError) as error:
-            self._leave(candidate, " ".join(str(error).split()) or "the machine's memory does not hold it")
+        except BeatingBertError as error:
+            self._leave(candidate, " ".join(str(error).split()))
             return None
         finally:
             if early and candidate.engine not in ALWAYS:
                 self._early -= self._budget.spent - begun
 
-    def _carry_out(self, plan: Plan, keep: Callable[[Trial], bool] | None = None) -> Trial:
+    def _carry_out(self, plan: Plan, accept: Callable[[Trial], bool] = lambda trial: True) -> Trial:
         """Make the trial and learn what it took."""
         trial = self._attempt(
             plan.candidate,
@@ -248,7 +253,8 @@ class Ladder:
             epochs=plan.epochs,
             asked=plan.asked,
             deadline=self._budget.moment(plan.room),
-            **({} if keep is None else {"keep": keep}),
+            answering=plan.answering,
+            accept=accept,
         )
         self._planner.observe(plan, trial.spent, share=trial.share, answered=len(trial.answers))
         return trial

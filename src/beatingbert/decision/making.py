@@ -24,7 +24,7 @@ from beatingbert.decision.ladder import Ladder, rungs
 from beatingbert.decision.second_look import SecondLook, look_again
 from beatingbert.decision.trials import Judge
 from beatingbert.decision.wishes import Wishes
-from beatingbert.errors import SettingsError
+from beatingbert.errors import BeatingBertError, SettingsError
 from beatingbert.progress import Progress, silent
 from beatingbert.prompts.template import load_template
 from beatingbert.report.text import duration
@@ -152,27 +152,37 @@ class Making:
                     climb.left.append(Left(candidate, reason))
                     self.watch.leaves(candidate, reason)
                     continue
-                record, predictions = answer_test(
-                    bench.built[candidate],
-                    name=candidate.name,
-                    task=self.task,
-                    evaluation=self.splits.evaluation,
-                    apart=self.apart,
-                )
-                trial = climb.latest(candidate)
-                assert trial is not None
-                finalist = as_finalist(
-                    candidate,
-                    record,
-                    next(iter(predictions.values())),
-                    development=judge.score(trial),
-                    limits=self.wishes.limits,
-                    prices=self.wishes.prices,
-                )
-                found.append(finalist)
+                try:
+                    found.append(self._final(candidate, climb, judge, bench))
+                except BeatingBertError as error:
+                    reason = f"got to the end, but failed on the test rows: {' '.join(str(error).split())}"
+                    climb.left.append(Left(candidate, reason))
+                    self.watch.leaves(candidate, reason)
         except KeyboardInterrupt:
             return found, True
+        if not found:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise SettingsError(f"nobody could answer the test rows. {'; '.join(one.reason for one in climb.left)}")
         return found, False
+
+    def _final(self, candidate: Candidate, climb: Climb, judge: Judge, bench: Bench) -> Finalist:
+        record, predictions = answer_test(
+            bench.built[candidate],
+            name=candidate.name,
+            task=self.task,
+            evaluation=self.splits.evaluation,
+            apart=self.apart,
+        )
+        trial = climb.latest(candidate)
+        assert trial is not None
+        return as_finalist(
+            candidate,
+            record,
+            next(iter(predictions.values())),
+            development=judge.score(trial),
+            limits=self.wishes.limits,
+            prices=self.wishes.prices,
+        )
 
     def _conclude(
         self, climb: Climb, judge: Judge, bench: Bench, finalists: Sequence[Finalist], *, stopped: bool

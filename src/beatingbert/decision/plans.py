@@ -26,6 +26,7 @@ class Plan:
         asked: development rows that it is to answer.
         room: seconds that it may take.
         expected: seconds that it will probably take.
+        answering: of these, for what is asked at the end.
     """
 
     candidate: Candidate
@@ -34,6 +35,7 @@ class Plan:
     asked: int
     room: float
     expected: float
+    answering: float
 
     @property
     def fits(self) -> bool:
@@ -71,13 +73,12 @@ class Planner:
         while epochs is not None and candidate.epochs is not None and expected > room and epochs > candidate.epochs[0]:
             epochs -= 1
             expected = self._takes(candidate, rows, epochs, asked)
-        return Plan(candidate=candidate, rows=rows, epochs=epochs, asked=asked, room=room, expected=expected)
+        return self._made(candidate, rows, epochs, asked, room)
 
     def probe(self, candidate: Candidate, rows: int, asked: int, room: float) -> Plan:
         """A very small trial of one pass."""
         epochs = None if candidate.epochs is None else 1
-        expected = self._takes(candidate, rows, epochs, asked)
-        return Plan(candidate=candidate, rows=rows, epochs=epochs, asked=asked, room=room, expected=expected)
+        return self._made(candidate, rows, epochs, asked, room)
 
     def longer(self, before: Trial, room: float) -> Plan | None:
         """All rows, as often as its limits and `room` seconds allow; None where that is not much more than before."""
@@ -88,17 +89,9 @@ class Planner:
         for epochs in range(most, fewest - 1, -1):
             if self._rows * epochs < LONGER * had:
                 return None
-            passed = None if candidate.epochs is None else epochs
-            expected = self._takes(candidate, self._rows, passed, self._development)
-            if expected <= room:
-                return Plan(
-                    candidate=candidate,
-                    rows=self._rows,
-                    epochs=passed,
-                    asked=self._development,
-                    room=room,
-                    expected=expected,
-                )
+            plan = self._made(candidate, self._rows, epochs if candidate.epochs else None, self._development, room)
+            if plan.fits:
+                return plan
         return None
 
     def in_full(self, candidate: Candidate, rows: int) -> float:
@@ -116,6 +109,18 @@ class Planner:
         judged = round((effort.answers - plan.asked) * share)
         done = Effort(rows=effort.rows, passes=effort.passes * share, answers=judged + answered, loads=effort.loads)
         self._costs.observe(plan.candidate, done, spent)
+
+    def _made(self, candidate: Candidate, rows: int, epochs: int | None, asked: int, room: float) -> Plan:
+        last = self._costs.expect(candidate, Effort(rows=0, passes=0, answers=asked, loads=False)).answer
+        return Plan(
+            candidate=candidate,
+            rows=rows,
+            epochs=epochs,
+            asked=asked,
+            room=room,
+            expected=self._takes(candidate, rows, epochs, asked),
+            answering=last,
+        )
 
     def _takes(self, candidate: Candidate, rows: int, epochs: int | None, asked: int) -> float:
         return self._costs.expect(candidate, self._effort(candidate, rows, epochs, asked)).total

@@ -95,5 +95,6 @@ class Judge:
         numbers = {label: number for number, label in enumerate(sorted(set(gold)))}
         columns: list[list[str | None]] = [[*gold], *([trial.answers[name] for name in ids] for trial in trials)]
         return tuple(
-            np.array([numbers.get(str(label), UNPARSED) for label in column], dtype=np.int64) for column in columns
+            np.array([UNPARSED if label is None else numbers.get(label, UNPARSED) for label in column], dtype=np.int64)
+            for column in columns
         )

@@ -28,7 +28,7 @@ from beatingbert.tasks.subsample import FEWEST_ROWS_TO_CARVE, share_out
 
 TEST_SHARE = 0.2
 MOST_TEST = 5000  # rows: an accuracy is then known to about a point
-DEVELOPMENT_SHARE = 0.1
+DEVELOPMENT_SHARE = 0.2
 MOST_DEVELOPMENT = 2000
 
 
@@ -51,7 +51,7 @@ def split_own(
 
     Returns:
         The task, and splits whose question ids are the rows' numbers in their file. Development is the given
-        validation split, else a tenth of train, at most 2,000 rows.
+        validation split, else a fifth of train, at most 2,000 rows.
 
     Raises:
         SettingsError: a share outside of 0 to 1, exclusively.

@@ -83,7 +83,8 @@ class Machine:
         epochs: int | None,
         asked: int,
         deadline: float,
-        keep: Callable[[Trial], bool] | None = None,
+        answering: float = 0.0,
+        accept: Callable[[Trial], bool] = lambda trial: True,
     ) -> Trial:
         self.made.append((candidate.name, rows))
         takes = self._seconds[candidate.name](rows * (epochs or 1))

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from beatingbert.decision import bench as bench_module
 from beatingbert.decision.bench import Bench
 from beatingbert.decision.candidates import Candidate
 from beatingbert.decision.limits import Limits
-from beatingbert.errors import BeatingBertError
+from beatingbert.errors import BeatingBertError, TrainingError
 from beatingbert.prompts.template import load_template
 from beatingbert.tasks.catalog import find_task
 from tiny_tasks import sentiment
+
+ALWAYS: dict[str, Any] = {"deadline": math.inf, "answering": 0.0, "accept": lambda trial: True}
 
 
 def bench(folder: Path, limits: Limits | None = None) -> Bench:
@@ -44,10 +49,12 @@ def test_what_is_not_kept_leaves_the_earlier_one_answering_as_before(
         name="tuned", engine=engine, settings={"checkpoint": str(checkpoint), "learning_rate": 0.01}, epochs=(1, 2)
     )
     made, questions = bench(tmp_path), [one.question for one in sentiment(20, start=1000)]
-    first = made.attempt(tuned, rows=40, epochs=1, asked=20, deadline=math.inf)
+    first = made.attempt(tuned, rows=40, epochs=1, asked=20, **ALWAYS)
     held, before = made.built[tuned], files(tmp_path)
     said = held.fitted.classifier.predict(questions)
-    second = made.attempt(tuned, rows=80, epochs=2, asked=20, deadline=math.inf, keep=lambda trial: False)
+    second = made.attempt(
+        tuned, rows=80, epochs=2, asked=20, deadline=math.inf, answering=0.0, accept=lambda trial: False
+    )
     assert (second.rows, second.epochs) == (80, 2)
     assert made.built[tuned] is held and files(tmp_path) == before
     assert held.fitted.classifier.predict(questions) == said
@@ -57,11 +64,17 @@ def test_what_is_not_kept_leaves_the_earlier_one_answering_as_before(
 def test_what_is_kept_takes_its_place(tmp_path: Path) -> None:
     linear = Candidate(name="TF-IDF", engine="linear")
     made = bench(tmp_path)
-    made.attempt(linear, rows=40, epochs=None, asked=20, deadline=math.inf)
+    made.attempt(linear, rows=40, epochs=None, asked=20, **ALWAYS)
     held = made.built[linear]
     heard = []
     trial = made.attempt(
-        linear, rows=80, epochs=None, asked=20, deadline=math.inf, keep=lambda trial: bool(heard.append(trial)) or True
+        linear,
+        rows=80,
+        epochs=None,
+        asked=20,
+        deadline=math.inf,
+        answering=0.0,
+        accept=lambda trial: bool(heard.append(trial)) or True,
     )
     assert heard == [trial] and made.built[linear] is not held
     assert made.built[linear].cell.train_size is None, "all rows"
@@ -71,7 +84,7 @@ def test_what_is_kept_takes_its_place(tmp_path: Path) -> None:
 def test_where_the_later_one_fails_the_earlier_one_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     linear = Candidate(name="TF-IDF", engine="linear")
     made = bench(tmp_path)
-    made.attempt(linear, rows=40, epochs=None, asked=20, deadline=math.inf)
+    made.attempt(linear, rows=40, epochs=None, asked=20, **ALWAYS)
     held, before = made.built[linear], files(tmp_path)
 
     def refuse(*given: object) -> None:
@@ -79,6 +92,85 @@ def test_where_the_later_one_fails_the_earlier_one_stays(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(Bench, "_require_within", refuse)
     with pytest.raises(BeatingBertError, match="too large"):
-        made.attempt(linear, rows=80, epochs=None, asked=20, deadline=math.inf, keep=lambda trial: True)
+        made.attempt(
+            linear, rows=80, epochs=None, asked=20, deadline=math.inf, answering=0.0, accept=lambda trial: True
+        )
     assert made.built[linear] is held and files(tmp_path) == before
     assert [one.name for one in tmp_path.iterdir()] == ["tf-idf"]
+
+
+def test_what_is_interrupted_leaves_the_earlier_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    linear = Candidate(name="TF-IDF", engine="linear")
+    made = bench(tmp_path)
+    made.attempt(linear, rows=40, epochs=None, asked=20, **ALWAYS)
+    held, before = made.built[linear], files(tmp_path)
+
+    def stop(*given: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Bench, "_require_within", stop)
+    with pytest.raises(KeyboardInterrupt):
+        made.attempt(linear, rows=80, epochs=None, asked=20, **ALWAYS)
+    assert made.built[linear] is held and files(tmp_path) == before
+
+
+def test_whoever_is_out_of_time_has_answered_a_sample_of_the_rows_and_not_their_head(tmp_path: Path) -> None:
+    task = find_task("sst2")
+    rows = sorted(sentiment(400, start=1000), key=lambda one: one.label)
+    ticks: Iterator[float] = (float(at) for at in range(10_000))
+    made = Bench(
+        task,
+        sentiment(80),
+        rows,
+        provenance={"task": "sst2", "revision": "r1"},
+        runs=tmp_path,
+        prompt_sha256=load_template(task).sha256,
+        metric="accuracy",
+        limits=Limits(),
+        seed=99,
+        clock=lambda: next(ticks),
+    )
+    trial = made.attempt(
+        Candidate(name="TF-IDF", engine="linear"),
+        rows=80,
+        epochs=None,
+        asked=400,
+        deadline=0.0,
+        answering=0.0,
+        accept=lambda trial: True,
+    )
+    assert len(trial.answers) == 64
+    gold = {one.question.id: one.label for one in rows}
+    share = sum(gold[name] == rows[0].label for name in trial.answers) / 64
+    assert 0.3 < share < 0.7, "the file is sorted by label, its head has one alone"
+
+
+def test_a_training_stops_early_enough_for_the_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    really = bench_module.fit
+
+    def watch(cell: Any, splits: Any, workplace: Any) -> Any:
+        seen.append(workplace.upkeep.deadline)
+        return really(cell, splits, workplace)
+
+    monkeypatch.setattr(bench_module, "fit", watch)
+    linear = Candidate(name="TF-IDF", engine="linear")
+    bench(tmp_path).attempt(
+        linear, rows=40, epochs=None, asked=20, deadline=1e12, answering=5.0, accept=lambda trial: True
+    )
+    assert seen == [1e12 - 5]
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), type("OutOfMemoryError", (RuntimeError,), {})("CUDA out of memory"), RuntimeError("odd")]
+)
+def test_a_model_that_memory_does_not_hold_is_told_and_other_failures_are_not_swallowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*given: object) -> None:
+        raise error
+
+    monkeypatch.setattr(bench_module, "fit", fail)
+    expected: type[Exception] = RuntimeError if str(error) == "odd" else TrainingError
+    with pytest.raises(expected, match="odd" if str(error) == "odd" else "memory does not hold"):
+        bench(tmp_path).attempt(Candidate(name="TF-IDF", engine="linear"), rows=40, epochs=None, asked=20, **ALWAYS)

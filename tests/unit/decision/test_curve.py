@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -98,3 +99,11 @@ def test_the_best_learner_is_judged_where_the_most_rows_are() -> None:
         trial(MAJORITY, 400, DEVELOPMENT, 0.99),
     ]
     assert best_learner(trials, JUDGE) is FROZEN
+
+
+def test_a_reply_without_label_is_wrong_even_where_a_class_is_called_none() -> None:
+    named = rows(10, ("None", "Some"))
+    told = trial(LLM, 0, named, 1.0)
+    silent = replace(told, answers=dict.fromkeys(told.answers))
+    assert Judge(named, "accuracy").score(told) == 1
+    assert Judge(named, "accuracy").score(silent) == 0

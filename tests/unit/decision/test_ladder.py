@@ -179,7 +179,7 @@ def test_whoever_had_half_of_the_rows_gets_all_of_them_where_time_is_left_after_
     development = rows(200)
     planner = Planner(CostModel({}, tokens=10, label_tokens=2, flops=1e12), rows=4000, development=len(development))
     half = trial(LINEAR, 2000, development, 0.7, seconds=20.0)
-    cut = Plan(candidate=LINEAR, rows=2000, epochs=None, asked=200, room=50.0, expected=40.0)
+    cut = Plan(candidate=LINEAR, rows=2000, epochs=None, asked=200, room=50.0, expected=40.0, answering=0.0)
     planner.observe(cut, half.spent, share=1.0, answered=200)
     found = planner.longer(half, room=50.0)
     assert found is not None and (found.rows, found.epochs) == (4000, None)
@@ -187,7 +187,7 @@ def test_whoever_had_half_of_the_rows_gets_all_of_them_where_time_is_left_after_
     assert planner.longer(replace(half, rows=4000), room=1e9) is None, "it has had all"
 
 
-@pytest.mark.parametrize("second", ["worse", "failing"])
+@pytest.mark.parametrize("second", ["worse", "of few rows", "failing"])
 def test_a_longer_training_that_brings_nothing_changes_nothing(second: str) -> None:
     clock, development = Hand(), rows(200)
     machine = Machine(clock, development, ACCURACY, dict.fromkeys(ACCURACY, lambda work: 0.1))
@@ -195,13 +195,15 @@ def test_a_longer_training_that_brings_nothing_changes_nothing(second: str) -> N
 
     def attempt(candidate: Candidate, **given: object) -> Trial:
         found = machine(candidate, **given)  # type: ignore[arg-type]
-        keep = given.get("keep")
-        if keep is None:
+        if machine.made.count(("tuned", 4000)) < 2:
             return found
         if second == "failing":
             raise TrainingError("the training loss became nan")
-        found = replace(found, answers=answers(development, 0.6))
-        asked.append(keep(found))  # type: ignore[operator]
+        if second == "worse":
+            found = replace(found, answers=answers(development, 0.6))
+        else:  # all right, as far as they go
+            found = replace(found, answers={one.question.id: one.label for one in development[:64]})
+        asked.append(given["accept"](found))  # type: ignore[operator]
         return found
 
     found = ladder([MAJORITY, LINEAR, LONG], attempt, development, clock, budget=100, sizes=SIZES).run()
@@ -209,4 +211,15 @@ def test_a_longer_training_that_brings_nothing_changes_nothing(second: str) -> N
     assert latest is not None and latest.epochs == 3
     assert machine.made.count(("tuned", 4000)) == 2
     assert found.finalists[0] is LONG and found.left == []
-    assert asked == ([False] if second == "worse" else [])
+    assert asked == ([] if second == "failing" else [False])
+
+
+def test_whoever_is_far_behind_with_all_rows_gets_no_more_time() -> None:
+    found, machine, _ = climb({"tuned": 10.0}, budget=900, candidates=[MAJORITY, LINEAR, FROZEN, LONG])
+    assert machine.made.count(("tuned", 4000)) == 2, "93 beside 80: the best"
+    ACCURACY["tuned"], was = (lambda size: 0.7), ACCURACY["tuned"]
+    try:
+        _, machine, _ = climb({"tuned": 10.0}, budget=900, candidates=[MAJORITY, LINEAR, FROZEN, LONG])
+    finally:
+        ACCURACY["tuned"] = was
+    assert machine.made.count(("tuned", 4000)) == 1, "70 beside 80"

@@ -20,7 +20,7 @@ from beatingbert.decision.making import Making
 from beatingbert.decision.wishes import Wishes
 from beatingbert.engines.embedding.engine import EmbeddingClassifier
 from beatingbert.engines.linear import LinearClassifier, LinearEngine
-from beatingbert.errors import SettingsError, TooFewExamplesError
+from beatingbert.errors import SettingsError, TooFewExamplesError, UnreachableError
 from beatingbert.report.frame import read_frame
 from beatingbert.tasks.catalog import find_task
 from beatingbert.tasks.example import Question
@@ -150,6 +150,34 @@ def test_ctrl_c_among_the_finals_leaves_a_decision_that_says_so(
     decision = make(tmp_path / "out", everybody(tiny_minilm, tiny_minilm)[:3]).decide()
     assert decision.partial and [one.candidate.name for one in decision.finalists] == answered
     assert "stopped before the end" in (tmp_path / "out" / "decision.md").read_text(encoding="utf-8")
+
+
+def test_a_finalist_that_fails_on_the_test_rows_is_named_and_the_others_are_compared(
+    tmp_path: Path, tiny_minilm: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer_test = making.answer_test
+
+    def fail(built: Any, *, name: str, **given: Any) -> Any:
+        if name == "TF-IDF":
+            raise UnreachableError("the server\ndid not answer")
+        return answer_test(built, name=name, **given)
+
+    monkeypatch.setattr(making, "answer_test", fail)
+    decision = make(tmp_path / "out", everybody(tiny_minilm, tiny_minilm)[:3]).decide()
+    assert {one.candidate.name for one in decision.finalists} == {"majority", "frozen"}
+    told = {one.candidate.name: one.reason for one in decision.left}
+    assert told["TF-IDF"] == "got to the end, but failed on the test rows: the server did not answer"
+    assert decision.recommended == "frozen"
+
+
+def test_where_every_finalist_fails_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(built: Any, **given: Any) -> Any:
+        raise UnreachableError("the server did not answer")
+
+    monkeypatch.setattr(making, "answer_test", fail)
+    with pytest.raises(SettingsError, match=r"nobody could answer the test rows\. .*the server did not answer"):
+        make(tmp_path / "out", [Candidate(name="TF-IDF", engine="linear")]).decide()
+    assert not (tmp_path / "out").exists()
 
 
 def test_ctrl_c_before_anything_is_finished_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

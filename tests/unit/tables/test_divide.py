@@ -39,7 +39,7 @@ def test_every_row_is_on_one_side_in_its_classes_share() -> None:
     task, splits = split_own(own())
     numbers = parts(splits)
     assert sorted(number for part in numbers for number in part) == list(range(1, 301))
-    assert list(map(len, numbers)) == [216, 24, 60]
+    assert list(map(len, numbers)) == [192, 48, 60]
     whole = Counter(one.label for part in (splits.train, splits.development, splits.evaluation["test"]) for one in part)
     tested = Counter(one.label for one in splits.evaluation["test"])
     assert {label: round(count / 5) for label, count in whole.items()} == tested
@@ -101,7 +101,7 @@ def test_given_splits_are_respected() -> None:
     frame = pandas.DataFrame({"text": texts(100), "label": ["a", "b"] * 50})
     task, splits = split_own(read_own(frame[:60], test=frame[60:].reset_index(drop=True)))
     assert parts(splits)[2] == list(range(1, 41))
-    assert [len(splits.train), len(splits.development)] == [54, 6]
+    assert [len(splits.train), len(splits.development)] == [48, 12]
     assert splits.provenance["splits"]["test"]["used"] == 40
     assert task.test is None
 
@@ -110,7 +110,7 @@ def test_the_record_names_file_columns_and_counts() -> None:
     _, splits = split_own(own())
     record = splits.provenance
     assert (record["source"], record["columns"]) == ("table", {"text": "text", "label": "label"})
-    assert (record["train_rows"], record["development_rows"]) == (216, 24)
+    assert (record["train_rows"], record["development_rows"]) == (192, 48)
     assert len(record["revision"]) == 64
     assert record["splits"]["train"]["rows"] == 300
 
