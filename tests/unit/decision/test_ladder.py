@@ -215,7 +215,7 @@ def test_a_longer_training_that_brings_nothing_changes_nothing(second: str) -> N
 
 
 def test_whoever_is_far_behind_with_all_rows_gets_no_more_time() -> None:
-    found, machine, _ = climb({"tuned": 10.0}, budget=900, candidates=[MAJORITY, LINEAR, FROZEN, LONG])
+    _, machine, _ = climb({"tuned": 10.0}, budget=900, candidates=[MAJORITY, LINEAR, FROZEN, LONG])
     assert machine.made.count(("tuned", 4000)) == 2, "93 beside 80: the best"
     ACCURACY["tuned"], was = (lambda size: 0.7), ACCURACY["tuned"]
     try:
