@@ -19,6 +19,13 @@ BY_PASSES = ("encoder", "lora")
 PROMPTED = ("llm", "served")
 WITHOUT_CHECKPOINT = ("majority", "linear")
 ALWAYS = ("majority", "linear")
+CHOOSES_BY = {
+    "linear": "choose_by",
+    "embedding": "choose_by",
+    "encoder": "metric_for_best",
+    "lora": "metric_for_best",
+}
+"""Engine to its setting of what strengths and epochs are chosen by."""
 FIT = "fit"
 
 
@@ -73,9 +80,8 @@ class Candidate:
             found["epochs"] = epochs
         if self.engine in PROMPTED:
             found["shots"] = shots
-        chooses = {"linear": "choose_by", "embedding": "choose_by", "encoder": "metric_for_best"}
-        if self.engine in chooses:
-            found.setdefault(chooses[self.engine], choose_by)
+        if self.engine in CHOOSES_BY:
+            found.setdefault(CHOOSES_BY[self.engine], choose_by)
         return found
 
 
@@ -159,6 +165,11 @@ def _candidate(entry: Any, place: str) -> Candidate:
         epochs=_epochs(entry, engine, name, place),
         shots=_shots(entry, engine, name, place),
     )
+    if settings.get("calibration") == "batch" and not candidate.shots:
+        raise SettingsError(
+            f"--candidates {place!r}: {name!r} is shown no train rows, which calibration 'batch' needs; give it "
+            "shots, or calibration 'contextual'"
+        )
     fewest = None if candidate.epochs is None else candidate.epochs[0]
     check_settings(engine, candidate.settings_for(epochs=fewest, shots=0, choose_by="macro_f1"))
     return candidate

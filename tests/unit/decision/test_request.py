@@ -98,6 +98,10 @@ def test_the_baselines_take_part_even_if_a_file_does_not_name_them(tmp_path: Pat
         ("{name: a, engine: linear, checkpoint: x}", "has no checkpoint"),
         ("{name: a, engine: encoder, checkpoint: x, epochs: [3, 2]}", r"epochs of 'a' are \[fewest, most\]"),
         ("{name: a, engine: linear, epochs: 2}", "has no epochs"),
+        (
+            "{name: a, engine: llm, checkpoint: x, settings: {calibration: batch}}",
+            "shown no train rows, which calibration 'batch' needs",
+        ),
         ("{name: a, engine: llm, checkpoint: x, shots: many}", "a number from 0 on or 'fit'"),
         ("{name: a, engine: encoder, checkpoint: x, shots: 2}", "shows no demonstrations"),
         ("{name: a, engine: encoder, checkpoint: x, settings: {batch: 2}}", "unknown encoder setting 'batch'"),

@@ -185,10 +185,11 @@ class Exam:
         return self.candidate(model, EngineFacts(), self._workplace).predict(self._questions)
 
     def grade(self, model: Any) -> dict[str, float]:
-        """Accuracy and macro-F1, both as fractions; an answer that names no label is wrong."""
-        from sklearn.metrics import f1_score
+        """Accuracy and macro-F1 as fractions and Matthews correlation; an answer that names no label is wrong."""
+        from sklearn.metrics import f1_score, matthews_corrcoef
 
         chosen = [one.label or "" for one in self.answers(model)]
         right = sum(one == label for one, label in zip(chosen, self._gold, strict=True))
         macro_f1 = f1_score(self._gold, chosen, labels=sorted(set(self._gold)), average="macro", zero_division=0.0)
-        return {"accuracy": right / self.rows, "macro_f1": float(macro_f1)}
+        mcc = matthews_corrcoef(self._gold, chosen)
+        return {"accuracy": right / self.rows, "macro_f1": float(macro_f1), "mcc": float(mcc)}

@@ -9,6 +9,7 @@ from beatingbert.errors import SettingsError
 
 VERSION = 2  # attention by plain products; where oneDNN pays, products are summed in another order
 TARGETS = ("qkvo", "all-linear")
+METRICS = ("accuracy", "macro_f1", "mcc")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +29,8 @@ class LoraSettings(LLMSettings):
         learning_rate: peak of the linear schedule, reached after warm-up.
         train_batch_size: examples per forward pass in training; `batch_size` is for answering.
         gradient_accumulation_steps: forward passes per optimiser step.
-        epochs: passes over train; the best one by development accuracy answers.
+        epochs: passes over train; the best one on the development part answers.
+        metric_for_best: what that is told by: "accuracy", "macro_f1" or "mcc".
         warmup_share: share of all steps in which the learning rate rises.
         weight_decay: on the adapters' weights, the only ones that are trained.
         gradient_checkpointing: compute each layer twice instead of keeping what it computed: less memory, more time.
@@ -44,6 +46,7 @@ class LoraSettings(LLMSettings):
     train_batch_size: int = 8
     gradient_accumulation_steps: int = 1
     epochs: int = 3
+    metric_for_best: str = "accuracy"
     warmup_share: float = 0.1
     weight_decay: float = 0.01
     gradient_checkpointing: bool = False
@@ -64,6 +67,8 @@ class LoraSettings(LLMSettings):
             raise SettingsError(f"learning_rate must lie between 0 and 1, got {self.learning_rate}")
         if self.weight_decay < 0:
             raise SettingsError(f"weight_decay must not be negative, got {self.weight_decay}")
+        if self.metric_for_best not in METRICS:
+            raise SettingsError(f"metric_for_best must be one of {', '.join(METRICS)}, got {self.metric_for_best!r}")
         if self.target_modules not in TARGETS:
             raise SettingsError(f"lora_targets must be one of {', '.join(TARGETS)}, got {self.target_modules!r}")
         if self.shots > 0:

@@ -28,7 +28,8 @@ from beatingbert.progress import Progress
 
 TRIED = 3  # rows on which packs are held against the model's own forward pass
 Judge = Callable[[], dict[str, float]]
-"""Gives the development part's "accuracy" and whatever else the history shall hold, with the weights as they are."""
+"""Gives the development part's "accuracy", "macro_f1", "mcc" and whatever else the history shall
+hold, with the weights as they are."""
 
 
 class Rows(Dataset[dict[str, Any]]):
@@ -112,15 +113,17 @@ class KeepBest(TrainerCallback):  # type: ignore[misc]
         keep: Callable[[], None],
         progress: Progress,
         deadline: float | None,
+        metric: str,
     ) -> None:
         self._deadline = deadline
+        self._metric = metric
         self.trained = Trained()
         self.trainer: AdapterTrainer | None = None
         self._model = model
         self._judge = judge
         self._keep = keep
         self._progress = progress
-        self._best_accuracy = -math.inf
+        self._best_score = -math.inf
         self._best: dict[str, torch.Tensor] = {}
         self._began = 0.0
 
@@ -150,9 +153,9 @@ class KeepBest(TrainerCallback):  # type: ignore[misc]
         seconds = time.perf_counter() - self._began
         entry = {"epoch": float(len(history) + 1), "train_loss": self.trainer.take_mean(), "seconds": seconds}
         history.append(entry | (self._judge() if self._judge else {}))
-        accuracy = history[-1].get("accuracy", float(len(history)))  # without a judge the last epoch is the best
-        if accuracy > self._best_accuracy:
-            self._best_accuracy, self.trained.best_epoch = accuracy, len(history)
+        score = history[-1].get(self._metric, float(len(history)))  # without a judge the last epoch is the best
+        if score > self._best_score:
+            self._best_score, self.trained.best_epoch = score, len(history)
             self._best = {name: weight.detach().clone() for name, weight in trainable(self._model)}
             self._keep()
 
@@ -197,7 +200,7 @@ def train_adapter(
     if settings.gradient_checkpointing:
         _compute_layers_twice(model.get_base_model())
     loss = AnswerLoss(model.get_base_model(), sorted(rows, key=lambda row: len(row.read))[:TRIED])
-    keeper = KeepBest(model, judge, lambda: keep("best_adapter"), progress, deadline)
+    keeper = KeepBest(model, judge, lambda: keep("best_adapter"), progress, deadline, settings.metric_for_best)
     keeper.trained.packed = loss.is_packed
     try:
         with hushed():

@@ -89,4 +89,5 @@ class AdapterConfig(AskingConfig):
         given = {name: value for name, value in given.items() if value is not None}
         told = dataclasses.asdict(LoraSettings(**(self._asking_settings() | {"batch_size": None} | given)))
         del told["shot_order"]  # an adapted model is shown no demonstrations
+        del told["metric_for_best"]  # accuracy, as there is no flag for it
         return told

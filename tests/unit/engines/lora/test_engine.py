@@ -97,7 +97,7 @@ def test_every_shape_of_task_is_learnt_from(
 
 
 def test_the_history_is_what_the_answers_are_worth(fit: Fit, tiny_qwen: Path) -> None:
-    from sklearn.metrics import f1_score
+    from sklearn.metrics import f1_score, matthews_corrcoef
 
     classifier = fit(tiny_qwen, epochs=3)
     history, best = classifier.facts.history, classifier.facts.notes["best_epoch"]
@@ -107,6 +107,7 @@ def test_the_history_is_what_the_answers_are_worth(fit: Fit, tiny_qwen: Path) ->
     gold = [example.label for example in DEVELOPMENT]
     assert history[best - 1]["accuracy"] == sum(map(str.__eq__, chosen, gold)) / len(gold)
     assert history[best - 1]["macro_f1"] == pytest.approx(f1_score(gold, chosen, average="macro"))
+    assert history[best - 1]["mcc"] == pytest.approx(matthews_corrcoef(gold, chosen))
 
 
 def test_the_train_loss_is_the_mean_over_all_examples(
@@ -181,6 +182,20 @@ def test_the_best_epoch_on_development_answers(
         for name, weight in saved.items():
             ours = name.removeprefix("base_model.model.").replace(".weight", ".default.weight")
             assert torch.equal(weight, held[epoch][ours])
+
+
+def test_the_best_epoch_is_told_by_the_metric_that_is_asked_for(
+    fit: Fit, tiny_llama: Path, workplace: Callable[[str], Workplace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dictated = iter([(0.9, 0.1), (0.5, 0.8), (0.6, 0.2)])
+
+    def grade(self: Exam, model: Any) -> dict[str, float]:
+        accuracy, macro_f1 = next(dictated)
+        return {"accuracy": accuracy, "macro_f1": macro_f1, "mcc": 0.0}
+
+    monkeypatch.setattr(Exam, "grade", grade)
+    classifier = fit(tiny_llama, epochs=3, place=workplace("sst2"), metric_for_best="macro_f1")
+    assert classifier.facts.notes["best_epoch"] == 2
 
 
 def test_the_checkpoint_is_read_once_although_an_earlier_epoch_answers(
