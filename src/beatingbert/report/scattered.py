@@ -24,8 +24,8 @@ def describe_scattered(groups: Sequence[Group]) -> list[str]:
         apart = [names[0] for names in contenders.values() if len(names) > 1]
         if apart:
             more = f" and {len(apart) - 1:,} more" if len(apart) > 1 else ""
-            why = ", because --max_eval_samples draws rows by the seed" if drawn[key] else ""
-            way_out = " To join seeds, leave --max_eval_samples out." if drawn[key] else ""
+            why = ", since earlier versions drew --max_eval_samples by the seed" if drawn[key] else ""
+            way_out = " To join seeds, run the older ones again." if drawn[key] else ""
             found.append(
                 f"{titles[key]}: runs of {apart[0]}{more} with different seeds answered different rows{why}. Each set "
                 f"of rows stands apart, and nothing is joined or compared across them.{way_out}"

@@ -153,7 +153,11 @@ def _crossing(curves: Sequence[LearningCurve], quotes: Quotes) -> list[str]:
         told = f"no encoder overtakes {over}, with up to {sizes[-1]:,} labelled rows"
     else:
         told = f"{escape_markdown(best.name)} overtakes {over}, at about {about(best.rows)} labelled rows"
-    band = f"95 % band {about(best.low, best)} to {about(best.high, best)}" if 0 < best.rows < math.inf else ""
+    band = (
+        f"interpolated between sizes, 95 % band {about(best.low, best)} to {about(best.high, best)}"
+        if 0 < best.rows < math.inf
+        else ""
+    )
     cells = name_cells(best.prompted, *best.points.values())
     behind = f"with {sizes[-1]:,} it has {most} %"
     inside = "; ".join(filter(None, (band, behind)))

@@ -159,7 +159,14 @@ def batches(material: Material) -> Section:
             rows.append([plain_title(lineup.group.task), one.model, one.how, *shown])
     if not rows:
         return Section("No encoder has been run yet.\n")
-    columns = ["task", "model", "how", "one question, ms", f"batch of {FIRST_BATCH}, ms", "of that per question, ms"]
+    columns = [
+        "task",
+        "model",
+        "how",
+        "one question, ms",
+        f"batch of {FIRST_BATCH}, ms",
+        "per question in the batch, ms",
+    ]
     return Section(markdown_table(columns, rows, left=3))
 
 

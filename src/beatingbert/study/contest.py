@@ -135,7 +135,9 @@ def curves(found: Sequence[LearningCurve], quotes: Quotes) -> Section:
 def _overtakes(one: LearningCurve) -> str:
     if one.rows is None:
         return "-"
-    point = "never here" if math.isinf(one.rows) else about(one.rows, one)
+    if math.isinf(one.low):
+        return f"not within {max(one.points):,}"
+    point = f"not within {max(one.points):,}" if math.isinf(one.rows) else about(one.rows, one)
     return f"{point} [{about(one.low, one)}, {about(one.high, one)}]"
 
 

@@ -19,7 +19,7 @@ def test_seeds_that_answered_different_rows_are_told_with_the_reason(make_run: M
     frame = read_frame(runs_dir)
     (told,) = describe_scattered(frame.groups)
     assert told.startswith("sst2: runs of be*rt (fine-tuned on 3,600) and 1 more with different seeds")
-    assert "--max_eval_samples draws rows by the seed" in told
+    assert "drew --max_eval_samples by the seed" in told
     assert "runs of be\\*rt (fine-tuned on 3,600) and 1 more" in significance_page(hold_contests(frame))
 
 
