@@ -29,7 +29,7 @@ def _letter(number: int) -> str:
 
 
 def machine_of(record: RunRecord) -> str:
-    """The machine in words: its GPUs where one was used, else its processor and the cores that the run could use.
+    """The machine in words: its GPUs where one was used, else its processor and the cores that the run used.
 
     Of a model behind a server only the server is known, and whose times they are.
     """
@@ -38,8 +38,11 @@ def machine_of(record: RunRecord) -> str:
     if uses_gpu(record):
         gpus = gpus_of(record)
         return f"{len(gpus)} x {gpus[0]}" if gpus else "a GPU that the record does not name"
-    cores = cores_of(record)
-    return f"{_told(record).get('cpu') or 'unknown processor'}, {'?' if cores is None else f'{cores:g}'} cores"
+    cores, used = cores_of(record), used_cores(record)
+    told = "? cores" if cores is None else f"{cores:g} core{'s' if cores != 1 else ''}"
+    if used is not None and used != cores:
+        told = f"{used:g} of {told}"
+    return f"{_told(record).get('cpu') or 'unknown processor'}, {told}"
 
 
 def by_machine(records: Iterable[RunRecord]) -> dict[tuple[str, str], list[RunRecord]]:
@@ -70,6 +73,12 @@ def cores_of(record: RunRecord) -> float | None:
     """How many processor cores the run could use; None where the record does not tell."""
     limits = (_told(record).get("logical_cores"), _told(record).get("cpu_quota_cores"))
     return min((float(one) for one in limits if one), default=None)
+
+
+def used_cores(record: RunRecord) -> float | None:
+    """How many of them it used: as many as torch had threads, all where torch was not loaded."""
+    cores, threads = cores_of(record), record.environment.get("threads")
+    return cores if cores is None or not threads else min(cores, float(threads))
 
 
 def _told(record: RunRecord) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from beatingbert.errors import DataError
-from beatingbert.report.machines import cores_of, gpus_of, uses_gpu
+from beatingbert.report.machines import gpus_of, used_cores, uses_gpu
 from beatingbert.runs.record import RunRecord
 
 SHIPPED = "examples in round figures, none of them looked up; give your own with --prices FILE"
@@ -70,7 +70,7 @@ class Prices:
     def _machine(self, record: RunRecord) -> tuple[float | None, str]:
         """The price of the run's machine for an hour, with what of it is paid for."""
         if not uses_gpu(record):
-            cores = cores_of(record)
+            cores = used_cores(record)
             if cores is None:
                 return None, "the record does not tell how many cores the machine has"
             if self.per_core_hour is None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from beatingbert.report.contenders import Kind
+from beatingbert.report.contenders import Contender, Kind
 from beatingbert.report.machines import of_one_machine
 from beatingbert.report.plots.gaps import Gap, draw_gaps
 from beatingbert.report.plots.latency import draw_latency
@@ -87,13 +87,21 @@ def _latency(lineup: Lineup, prices: Prices) -> Figure | None:
         if one.is_constant:
             levels.append(Level(name=one.model, look=LOOKS[one.kind], value=percent_of(group, one)))
             continue
-        point, price = point_of(group, one, "accuracy"), price_of(one, prices)
-        points.append(point if price is None else replace(point, name=f"{point.name}: {money(price)}"))
+        price = price_of(one, prices)
+        name = _short(one, lineup) + ("" if price is None else f": {money(price)}")
+        points.append(replace(point_of(group, one, "accuracy"), name=name))
     if not any(one.milliseconds for one in points):
         return None
     machine = of_one_machine([record for one in lineup.main for record in one.records])[0]
     title = f"Accuracy against latency on {title_of(group)}; {machine}; {prices.currency} per million answers"
     return draw_latency(points, title=title, axis="accuracy, %", levels=levels)
+
+
+def _short(one: Contender, lineup: Lineup) -> str:
+    """Model and way in few letters: without the train rows, which tables have, and what most LLMs' names end with."""
+    model, others = one.model.removesuffix("-instruct"), {other.model for other in lineup.main}
+    way = "" if one.kind is Kind.BASELINE else f" {one.how.partition(' on ')[0]}"
+    return (one.model if model in others else model) + way
 
 
 def _learning(curves: Sequence[LearningCurve]) -> Figure:

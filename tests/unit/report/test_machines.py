@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
-from beatingbert.report.machines import Letters, by_machine, of_one_machine
+from beatingbert.report.machines import Letters, by_machine, machine_of, of_one_machine, used_cores
 from beatingbert.runs.record import RunRecord
 
 MakeRun = Callable[..., RunRecord]
@@ -38,3 +38,14 @@ def test_runs_are_kept_apart_by_machine_and_precision(records: list[RunRecord]) 
 def test_of_several_machines_that_of_most_runs_counts(records: list[RunRecord]) -> None:
     machine, precision, runs = of_one_machine(records)
     assert (machine, precision, [one.run_name for one in runs]) == ("fast, 4 cores", "fp32", ["run1", "run2"])
+
+
+@pytest.mark.parametrize(
+    ("threads", "told", "cores"), [(1, "fast, 1 of 4 cores", 1), (4, "fast, 4 cores", 4), (None, "fast, 4 cores", 4)]
+)
+def test_a_run_used_as_many_cores_as_it_had_threads(
+    make_run: MakeRun, threads: int | None, told: str, cores: float
+) -> None:
+    machine = {"cpu": "fast", "logical_cores": 4}
+    record = make_run("run", [True, False], environment={"machine": machine, "threads": threads})
+    assert (machine_of(record), used_cores(record)) == (told, cores)
