@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from beatingbert.engines.linear import STRENGTHS, LinearClassifier, LinearEngine, LinearSettings
+from beatingbert.engines.linear import STRENGTHS, LinearClassifier, LinearEngine, LinearSettings, restore
 from beatingbert.engines.protocol import Workplace
 from beatingbert.errors import NotAvailableError, SettingsError, TooFewExamplesError
 from beatingbert.tasks.example import Example, Question
@@ -20,7 +21,10 @@ Fit = Callable[..., LinearClassifier]
 @pytest.fixture
 def fit(workplace: Callable[[str], Workplace]) -> Fit:
     def make(
-        train: list[Example] = TRAIN, development: list[Example] = DEVELOPMENT, task: str = "sst2", **settings: int
+        train: list[Example] = TRAIN,
+        development: list[Example] = DEVELOPMENT,
+        task: str = "sst2",
+        **settings: int | str,
     ) -> LinearClassifier:
         engine = LinearEngine(LinearSettings(**settings), workplace(task))
         return engine.fit(train, development=development, seed=99)
@@ -47,6 +51,27 @@ def test_probabilities_are_those_of_scikit_learn(fit: Fit, max_ngram: int, min_c
     assert classifier.facts.notes["features"] == len(words.vocabulary_)
 
 
+def test_letters_are_counted_within_words_as_scikit_learn_counts_them(
+    fit: Fit, workplace: Callable[[str], Workplace], tmp_path: Path
+) -> None:
+    letters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), min_df=2, sublinear_tf=True)
+    model = LogisticRegression(C=30.0, max_iter=1000)  # the middle one, as there is nothing to choose on
+    model.fit(letters.fit_transform(texts_of(TRAIN)), [example.label for example in TRAIN])
+    expected = model.predict_proba(letters.transform(texts_of(UNSEEN)))
+    classifier = fit(development=[], of="letters", min_count=2)
+    said = classifier.predict(questions_of(UNSEEN))
+    for one, row in zip(said, expected, strict=True):
+        assert one.probabilities == pytest.approx(dict(zip(model.classes_, row, strict=True)), abs=1e-6)
+    classifier.keep(tmp_path)
+    again = restore(tmp_path, LinearSettings(of="letters", min_count=2), workplace("sst2"), seed=99)
+    assert again.predict(questions_of(UNSEEN)) == said
+
+
+def test_what_is_counted_is_words_or_letters() -> None:
+    with pytest.raises(SettingsError, match="of must be one of words, letters, got 'sounds'"):
+        LinearSettings(of="sounds")
+
+
 def test_the_strength_that_is_best_on_development_is_kept(fit: Fit) -> None:
     rng = np.random.default_rng(0)
     noisy = [
@@ -57,10 +82,10 @@ def test_the_strength_that_is_best_on_development_is_kept(fit: Fit) -> None:
     gold = [example.label for example in DEVELOPMENT]
     scores = [
         LogisticRegression(C=strength, max_iter=1000).fit(seen, [row.label for row in noisy]).score(held, gold)
-        for strength in STRENGTHS
+        for strength in STRENGTHS["words"]
     ]
     assert len(set(scores)) > 1
-    assert fit(train=noisy).facts.notes["inverse_regularisation"] == STRENGTHS[int(np.argmax(scores))]
+    assert fit(train=noisy).facts.notes["inverse_regularisation"] == STRENGTHS["words"][int(np.argmax(scores))]
 
 
 def test_without_development_the_strength_is_one(fit: Fit) -> None:
