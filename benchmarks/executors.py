@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from beatingbert.cli.console import out
+from beatingbert.cores import usable_cores
 from beatingbert.execution.catalog import EXECUTORS, build_executor
 from beatingbert.execution.protocol import Event, Failed, Finished, Job, Started
-from beatingbert.execution.share import cores
 
 HERE = "benchmarks.executors"
 BUSY_SECONDS = 0.5  # of processor time per job of the throughput part
@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=200, help="empty jobs for the overhead (default 200)")
     arguments = parser.parse_args()
     chosen = arguments.executor or ["serial", "processes"]
-    out.print(f"{cores()} cores; load before: {os.getloadavg()[0]:.1f}")
+    out.print(f"{usable_cores()} cores; load before: {os.getloadavg()[0]:.1f}")
     for name in chosen:
         workers = 1 if name == "serial" else 2
         first, each = overhead(name, workers, arguments.jobs)

@@ -126,8 +126,8 @@ def install_all(arguments: argparse.Namespace) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """The contest."""
-    from beatingbert.checkpoints.device import usable_cores
     from beatingbert.cli.console import err, out
+    from beatingbert.cores import usable_cores
     from beatingbert.decision.budget import read_budget
     from benchmarks.own.contest import Conditions
     from benchmarks.own.files import FILES, choose_files, hand_out

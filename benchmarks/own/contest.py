@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -177,15 +178,13 @@ def _result(
     )
 
 
-def _alone(folder: Path) -> FileLock:
-    """A lock on a pair, so that two commands that share a folder do not do the same work."""
+def _alone(folder: Path) -> AbstractContextManager[object]:
+    """A held lock on a pair, so that two commands that share a folder do not do the same work."""
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock")
     try:
-        lock.acquire(timeout=0)
+        return FileLock(folder / ".lock").acquire(timeout=0)
     except Timeout:
         raise RunBusyError(f"another process is working in {str(folder)!r}; it will be in the table later") from None
-    return lock
 
 
 def _wait(command: Sequence[str], log: Path, conditions: Conditions, *, own: bool) -> float:

@@ -15,6 +15,8 @@ from beatingbert.errors import BeatingBertError
 from beatingbert.tasks.example import Question
 from beatingbert.tasks.prediction import Prediction
 
+STOPPING = "the server is stopping"
+
 Answer = Callable[[Sequence[Question]], list[Prediction]]
 
 
@@ -23,7 +25,7 @@ class BusyError(BeatingBertError):
 
 
 class ClosedError(BeatingBertError):
-    """Nothing is taken any more, because the worker is being stopped."""
+    """Nothing more is taken or begun, because the worker is being stopped."""
 
 
 class Batcher:
@@ -57,7 +59,7 @@ class Batcher:
         return self._worker.is_alive() and not self._closed
 
     def submit(self, questions: Sequence[Question]) -> Future[list[Prediction]]:
-        """Hand a group in; its answers come with the future.
+        """Hand a group in; its answers come with the future, or a `ClosedError` where it waited when the end came.
 
         Raises:
             BusyError: too many wait already.
@@ -65,7 +67,7 @@ class Batcher:
         """
         with self._lock:
             if self._closed:
-                raise ClosedError("the server is stopping")
+                raise ClosedError(STOPPING)
             if self._waiting + len(questions) > self._most_waiting:
                 raise BusyError(f"{self._waiting} texts wait already, of {self._most_waiting} that may")
             self._waiting += len(questions)
@@ -73,13 +75,17 @@ class Batcher:
             self._groups.put(group)
         return group.future
 
-    def close(self) -> None:
-        """Take nothing more, answer what waits, and end the worker."""
+    def close(self, *, patience_seconds: float | None = None) -> None:
+        """Take nothing more, finish what has been begun, refuse what waits, and end the worker.
+
+        Args:
+            patience_seconds: waited at most for what has been begun; None: until it is done.
+        """
         with self._lock:
             if not self._closed:
                 self._closed = True
                 self._groups.put(None)
-        self._worker.join()
+        self._worker.join(patience_seconds)
 
     def _work(self) -> None:
         after: _Group | None = None
@@ -88,7 +94,9 @@ class Batcher:
             if first is None:
                 return
             groups, after, ended = self._gather(first)
-            self._serve(groups)
+            begun = [group for group in groups if self._begins(group)]
+            if begun:
+                self._serve(begun)
             if ended:
                 return
 
@@ -107,6 +115,19 @@ class Batcher:
             groups.append(following)
             count += len(following.questions)
 
+    def _begins(self, group: _Group) -> bool:
+        """Whether the group is to be answered: someone still waits for it, and the worker is not being stopped.
+
+        From here on nobody can cancel its future.
+        """
+        is_wanted = group.future.set_running_or_notify_cancel()
+        if is_wanted and not self._closed:
+            return True
+        self._finish(group)
+        if is_wanted:
+            group.future.set_exception(ClosedError(STOPPING))
+        return False
+
     def _serve(self, groups: list[_Group]) -> None:
         """Answer groups together; if that fails, each alone, so that one bad text is only its own sender's problem."""
         together = [question for group in groups for question in group.questions]
@@ -124,8 +145,7 @@ class Batcher:
         for group in groups:
             stop = start + len(group.questions)
             self._finish(group)
-            if not group.future.cancelled():
-                group.future.set_result(answers[start:stop])
+            group.future.set_result(answers[start:stop])
             start = stop
 
     def _finish(self, group: _Group) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from beatingbert.classifiers.batching import Batcher, BusyError, ClosedError
+from beatingbert.classifiers.batching import STOPPING, Batcher, BusyError, ClosedError
 from beatingbert.classifiers.estimator import KeptClassifier
 from beatingbert.classifiers.texts import as_questions
 from beatingbert.errors import MissingExtraError, SettingsError, UsageError
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 RETRY_SECONDS = "1"
+FINISH_SECONDS = 8  # after the word to stop, for the requests that have come
+LAST_SECONDS = 2.0  # and then for the texts in hand, though nobody waits for them: a thread cut off may end in a crash
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +75,8 @@ def make_app(classifier: KeptClassifier, limits: Limits | None = None) -> Any:
         limits: what is let in; None for the usual ones.
 
     Returns:
-        A `fastapi.FastAPI`; its worker thread runs from start to shutdown, and answers what waits before it ends.
+        A `fastapi.FastAPI`; its worker thread runs from start to shutdown, finishes the texts in hand
+        before it ends, for two seconds at most, and refuses what waits.
     """
     require_serving()
     from fastapi import FastAPI
@@ -86,7 +89,7 @@ def make_app(classifier: KeptClassifier, limits: Limits | None = None) -> Any:
         try:
             yield
         finally:
-            await asyncio.to_thread(batcher.close)
+            await asyncio.to_thread(batcher.close, patience_seconds=LAST_SECONDS)
 
     app = FastAPI(
         title=f"beatingbert: {classifier.task.title}",
@@ -131,7 +134,7 @@ def _add_routes(app: "FastAPI", classifier: KeptClassifier, batcher: Batcher, li
     async def health() -> Health:
         """Whether questions are answered, and by whom."""
         if not batcher.is_alive:
-            raise HTTPException(503, "the server is stopping")
+            raise HTTPException(503, STOPPING)
         return Health(
             status="ok",
             engine=classifier.about.engine,
@@ -153,5 +156,5 @@ def serve(classifier: KeptClassifier, *, host: str, port: int, limits: Limits) -
         port=port,
         log_level="warning",
         access_log=False,  # texts are the user's, and so is who sends them
-        timeout_graceful_shutdown=10,
+        timeout_graceful_shutdown=FINISH_SECONDS,
     )

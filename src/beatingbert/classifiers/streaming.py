@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -120,8 +121,9 @@ def predict_file(
             counts = _write(source, output, journal, rows, names, progress)
         journal_file.unlink()
     finally:
+        with suppress(OSError):  # still held when it is removed, so that nobody locks a file that is gone
+            lock_file.unlink()
         lock.release()
-        lock_file.unlink(missing_ok=True)
     unanswered = counts.pop(None, 0)
     named = {str(label): count for label, count in counts.items()}
     return Summary(output=output, rows=rows, taken_up=taken_up, unanswered=unanswered, columns=names, counts=named)

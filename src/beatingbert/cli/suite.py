@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,14 +13,15 @@ from rich.markup import escape
 from beatingbert.cli.console import err, out
 from beatingbert.cli.report import Report
 from beatingbert.cli.suite_live import live_suite
-from beatingbert.cli.suite_tables import announce, conclude, tell_plan, tell_publication, tell_status
+from beatingbert.cli.suite_tables import announce, conclude, tell_plan, tell_publication, tell_refused, tell_status
 from beatingbert.errors import SettingsError, SuiteError
 from beatingbert.execution.catalog import build_executor
+from beatingbert.execution.protocol import Event
 from beatingbert.experiments.suite.jobs import Outcome, Terms, fetch_data, run_cells
 from beatingbert.experiments.suite.load import Suite, load_suite, select
 from beatingbert.experiments.suite.plan import Plan, plan_suite
 from beatingbert.experiments.suite.probe import probe
-from beatingbert.experiments.suite.publish import Publisher, publish_suite
+from beatingbert.experiments.suite.publish import Publisher, publish_suite, require_publishable
 from beatingbert.experiments.suite.stock import State
 from beatingbert.experiments.suite.travel import pull
 from beatingbert.runs.remote import is_url
@@ -166,23 +168,31 @@ class SuiteRun(SuiteWithPublished):
             suite = self.load()
         for folder, damage in RunStore(self.root(suite)).quarantine().items():
             err.print(f"set aside, to be run again: {escape(str(folder))}: {escape(damage)}")
+        refused: dict[str, str] = {}
         if self.published is not None:
-            tell_publication(publish_suite(suite, self.root(suite), self.published))
+            publication = publish_suite(suite, self.root(suite), self.published)
+            tell_publication(publication)
+            refused = publication.refused
         plan = self.plan(suite)
         chosen = {one.id for one in (suite.cells if self.only is None else select(suite.cells, self.only))}
         cells = [one for one in plan.todo if one.id in chosen]
+        if self.published is not None:
+            require_publishable(cells)
         announce(plan, cells)
         outcome = Outcome()
         try:
             if cells:
                 with live_suite(plan, title=suite.name, cells=cells) as told:
-                    heard = told if self.published is None else Publisher(suite, plan, self.published, told)
+                    heard: Callable[[Event], None] = told
+                    if self.published is not None:
+                        heard = Publisher(suite, plan, self.published, told, refused=refused)
                     run_cells(cells, plan, executor, self._terms(), on_event=heard, outcome=outcome)
         finally:
             conclude(outcome, self.root(suite))
+            tell_refused(refused)
         if self.report:
             _report(self.root(suite), None)
-        return 1 if outcome.failed else 0
+        return 1 if outcome.failed or refused else 0
 
     def _terms(self) -> Terms:
         # Workers elsewhere can write to a store that was named, because it was named for that; else they send files.
@@ -219,8 +229,10 @@ class SuitePublish(SuiteCommand):
         root = self.root(suite)
         if self.url is not None:
             self.plan(suite)  # which brings the runs here
-        tell_publication(publish_suite(suite, root, self.to))
-        return 0
+        publication = publish_suite(suite, root, self.to)
+        tell_publication(publication)
+        tell_refused(publication.refused)
+        return 1 if publication.refused else 0
 
 
 @dataclass(frozen=True, kw_only=True)

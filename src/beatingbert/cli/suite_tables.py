@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
-from beatingbert.cli.console import out
+from beatingbert.cli.console import err, out
 from beatingbert.experiments.suite.jobs import Outcome
 from beatingbert.experiments.suite.load import SuiteCell
 from beatingbert.experiments.suite.plan import Plan, parts_of, uncertainty
@@ -78,6 +78,14 @@ def tell_publication(done: Publication) -> None:
         out.print(f"no cell of this suite (any more), so left out of its report: {escape(name)}")
     if len(done.foreign) > MOST_LISTED:
         out.print(f"... and {len(done.foreign) - MOST_LISTED:,} more")
+
+
+def tell_refused(refused: Mapping[str, str]) -> None:
+    """Which finished cells could not be published, and why."""
+    for why in list(refused.values())[:MOST_LISTED]:
+        err.print(f"not published: {escape(why)}")
+    if len(refused) > MOST_LISTED:
+        err.print(f"... and {len(refused) - MOST_LISTED:,} more")
 
 
 def announce(plan: Plan, cells: Sequence[SuiteCell]) -> None:

@@ -6,6 +6,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from beatingbert.cores import usable_cores
+
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -16,16 +18,9 @@ THREAD_VARIABLES = (
 )
 
 
-def cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def threads_each(workers: int) -> int:
     """Threads per worker, at least one: cores divided by workers, and no more than OMP_NUM_THREADS where it is set."""
-    share = max(1, cores() // workers)
+    share = max(1, usable_cores() // workers)
     asked = os.environ.get("OMP_NUM_THREADS", "")
     return min(share, int(asked)) if asked.isdecimal() and int(asked) > 0 else share
 

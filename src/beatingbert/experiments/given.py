@@ -97,7 +97,15 @@ def write_down(
     if keep:
         place = folder.path / CLASSIFIER
         shutil.rmtree(place, ignore_errors=True)  # of an attempt that was interrupted after it
-        keep_classifier(fitted.classifier, place, task, cell=cell, scores=record.scores, development=splits.development)
+        reported = cell.select_on == "validation"  # then development is what is reported
+        keep_classifier(
+            fitted.classifier,
+            place,
+            task,
+            cell=cell,
+            scores=record.scores,
+            development=() if reported else splits.development,
+        )
     logger.info("finished: %s", {name: round(value["value"], 4) for name, value in record.metrics.items()})
     record = folder.finish(
         record,

@@ -35,7 +35,7 @@ NUMBERS = (
     *(("train_seconds",), ("parameters",), ("disk_bytes",)),
 )
 MAY_BE_UNKNOWN = (("memory", "answer", "process_mib"), ("parameters",), ("disk_bytes",))
-"""Those that a model behind a server need not tell; no other engine may leave them out."""
+"""Those that a model behind a server need not tell; no other may leave them out."""
 OTHERS = (("memory", "answer", "device_mib"), ("device",), ("precision",))
 """Entries of a record's efficiency without which it is no record."""
 
@@ -241,7 +241,7 @@ def _require(record: RunRecord) -> None:
         entry: Any = record.efficiency
         for name in path:
             entry = entry[name]
-        if entry is None and path in MAY_BE_UNKNOWN and record.cell.engine == "served":
+        if entry is None and path in MAY_BE_UNKNOWN and record.is_served:
             continue
         if path in NUMBERS:
             float(entry)

@@ -33,7 +33,7 @@ def machine_of(record: RunRecord) -> str:
 
     Of a model behind a server only the server is known, and whose times they are.
     """
-    if record.cell.engine == "served":
+    if record.is_served:
         return f"whatever is behind the server at {record.cell.settings.get('base_url')}"
     if uses_gpu(record):
         gpus = gpus_of(record)

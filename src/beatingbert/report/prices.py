@@ -59,7 +59,7 @@ class Prices:
 
     def cost(self, record: RunRecord) -> Cost:
         """What a million answers like this run's cost."""
-        if record.cell.engine == "served":
+        if record.is_served:
             return self._cost_of_tokens(record)
         hourly, basis = self._machine(record)
         if hourly is None:

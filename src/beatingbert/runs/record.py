@@ -51,6 +51,11 @@ class RunRecord:
         first = next(iter(self.scores.values()), None)
         return dict(first["metrics"]) if first else {}
 
+    @property
+    def is_served(self) -> bool:
+        """Whether a model behind a server answered, whatever the engine: no machine here did the work."""
+        return self.checkpoint.get("kind") == "served"
+
     def to_json(self) -> dict[str, Any]:
         """The record as plain JSON; `metrics` repeats those of the first evaluation split for easy reading."""
         return {

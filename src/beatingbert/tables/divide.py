@@ -20,7 +20,7 @@ from beatingbert.tables.folder import ROWS
 from beatingbert.tables.likeness import IntArray
 from beatingbert.tables.look import Look, look
 from beatingbert.tables.own import OwnData
-from beatingbert.tables.settle import Row
+from beatingbert.tables.settle import Row, has_label
 from beatingbert.tasks.example import Example, Question
 from beatingbert.tasks.spec import Task
 from beatingbert.tasks.splits import DEFAULT_SEED, Splits
@@ -152,13 +152,14 @@ def _examples(task: Task, rows: Sequence[Row]) -> list[Example]:
 
 def _provenance(task: Task, looked: Look, made: Mapping[str, list[Example]], seed: int) -> dict[str, Any]:
     own = looked.own
+    main = own.parts["train" if "train" in own.parts else ROWS]
     whole = hashlib.sha256()
     for name, part in sorted(own.parts.items()):
         whole.update(f"{name} {part.reading.sha256}\n".encode())
     records = {}
     for split, examples in made.items():
-        part = own.parts.get(split) or own.parts.get("train") or own.parts[ROWS]
-        usable = sum(1 for row in part.rows if row.label)
+        part = own.parts[split] if split in looked.parts else main  # one without any label is not used
+        usable = sum(map(has_label, part.rows))
         records[split] = {
             "file": part.reading.file,
             "sha256": part.reading.sha256,

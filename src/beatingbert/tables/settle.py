@@ -46,7 +46,7 @@ def settle(own: OwnData) -> tuple[dict[str, list[Row]], list[Finding]]:
     parts: dict[str, list[OwnRow]] = {}
     findings: list[Finding] = []
     for name, part in own.parts.items():
-        labelled = [row for row in part.rows if not _missing(row.label)]
+        labelled = [row for row in part.rows if has_label(row)]
         if not labelled and name in ("validation", "test"):
             what = f"{part.reading.file} has no label in column {own.columns.label!r}"
             treatment = "not used, since nothing can be scored on it"
@@ -54,7 +54,7 @@ def settle(own: OwnData) -> tuple[dict[str, list[Row]], list[Finding]]:
             continue
         parts[name] = labelled
     every = [row for name in parts for row in own.parts[name].rows]
-    findings += _set_aside(every, "no label", lambda row: _missing(row.label), "without a label")
+    findings += _set_aside(every, "no label", lambda row: not has_label(row), "without a label")
     with_label = [row for rows in parts.values() for row in rows]
     findings += _set_aside(with_label, "empty text", _empty, "with an empty text")
     if pair:
@@ -75,6 +75,11 @@ def settle(own: OwnData) -> tuple[dict[str, list[Row]], list[Finding]]:
     if own.columns.group is not None:
         findings += _set_apart(settled)
     return settled, findings
+
+
+def has_label(row: OwnRow) -> bool:
+    """Whether its label says something."""
+    return row.label is not None and row.label.strip().casefold() not in NO_LABEL
 
 
 def one_spelling(labels: Iterable[str]) -> tuple[dict[str, str], list[Finding]]:
@@ -153,10 +158,6 @@ def _set_apart(parts: Mapping[str, list[Row]]) -> list[Finding]:
 
 def _group(row: OwnRow) -> str | None:
     return row.group.strip() if row.group and row.group.strip() else None
-
-
-def _missing(label: str | None) -> bool:
-    return label is None or label.strip().casefold() in NO_LABEL
 
 
 def _said(text: str | None) -> bool:

@@ -187,6 +187,14 @@ def test_two_commands_do_not_do_the_same_work(rows: Rows, tmp_path: Path) -> Non
         play_peer(fake("reads"), TABLE, rows, tmp_path, Heard().conditions())
 
 
+def test_the_right_to_work_is_let_go_at_the_end_of_the_work(tmp_path: Path) -> None:
+    kept = contest._alone(tmp_path)  # not let go merely because nobody holds the object any more
+    with kept:
+        pass
+    with contest._alone(tmp_path):
+        pass
+
+
 def test_a_decision_that_is_there_is_our_result(decided: Path, rows: Rows, tmp_path: Path) -> None:
     told = json.loads((decided / "decision.json").read_text(encoding="utf-8"))
     found = read_decided(decided, rows)

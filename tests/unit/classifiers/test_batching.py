@@ -95,16 +95,43 @@ def test_one_bad_text_is_only_its_own_senders_problem() -> None:
     assert batcher.waiting == 0
 
 
-def test_closing_answers_what_waits_and_takes_nothing_more() -> None:
+def test_closing_finishes_what_has_begun_and_refuses_the_rest() -> None:
     gate = Gate()
     batcher = Batcher(gate.answers, most_together=1, most_waiting=100)
-    taken = [batcher.submit(questions(str(at))) for at in range(5)]
-    closing = threading.Thread(target=batcher.close)
+    begun, *waiting = [batcher.submit(questions(str(at))) for at in range(5)]
     assert gate.begun.wait(PATIENCE_SECONDS)
-    closing.start()
-    gate.opened.set()
-    closing.join(PATIENCE_SECONDS)
-    assert [ids(one) for one in taken] == [[str(at)] for at in range(5)]
+    batcher.close(patience_seconds=0.01)  # comes back, though the gate is shut
+    assert not begun.done()
     assert not batcher.is_alive
     with pytest.raises(ClosedError):
         batcher.submit(questions("late"))
+    gate.opened.set()
+    batcher.close()
+    assert ids(begun) == ["0"]
+    for one in waiting:
+        with pytest.raises(ClosedError, match="stopping"):
+            one.result(PATIENCE_SECONDS)
+    assert (gate.rule.together, batcher.waiting) == ([1], 0)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_sender_who_leaves_costs_nobody_an_answer(fails: bool) -> None:
+    gate = Gate()
+
+    def answers(asked: Sequence[Question]) -> list[Prediction]:
+        given = gate.answers(asked)
+        if fails and asked[0].id == "first":
+            raise SettingsError("too long for the model")
+        return given
+
+    batcher = Batcher(answers, most_together=100, most_waiting=100)
+    first = batcher.submit(questions("first"))
+    assert gate.begun.wait(PATIENCE_SECONDS)
+    gone, other = batcher.submit(questions("gone")), batcher.submit(questions("other"))
+    assert not first.cancel()  # it has begun: its answer may come at any moment
+    assert gone.cancel()
+    gate.opened.set()
+    assert ids(other) == ["other"]
+    batcher.close()
+    assert gate.rule.together == [1, 1]  # what was cancelled is not answered
+    assert batcher.waiting == 0

@@ -15,8 +15,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
+from filelock import FileLock
 from keeping import ByRule
 
+from beatingbert.classifiers import streaming
 from beatingbert.classifiers.journal import Journal
 from beatingbert.classifiers.streaming import predict_file
 from beatingbert.errors import DataError, ResumeError, RunBusyError, RunExistsError, SettingsError
@@ -279,6 +281,22 @@ def test_two_processes_do_not_make_one_file(tmp_path: Path) -> None:
     rule.answers = intruded  # type: ignore[method-assign]
     predict_file(rule, source, output)
     assert seen
+
+
+def test_the_lock_is_removed_while_it_is_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a third process could lock a new file of that name while a second one holds the old one."""
+    source, output = write_csv(tmp_path / "in.csv", TEXTS), tmp_path / "out.csv"
+    there_when_let_go = []
+
+    class Watched(FileLock):
+        def release(self, force: bool = False) -> None:
+            there_when_let_go.append(Path(self.lock_file).exists())
+            super().release(force)
+
+    monkeypatch.setattr(streaming, "FileLock", Watched)
+    predict_file(ByRule(), source, output)
+    assert there_when_let_go[0] is False
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.csv", "out.csv"]
 
 
 def test_progress_comes_to_its_end_in_every_phase(tmp_path: Path) -> None:

@@ -174,6 +174,36 @@ def test_after_the_end_nothing_is_answered(linear: KeptClassifier) -> None:
     assert asyncio.run(look()) == [503, 503]
 
 
+def test_stopping_waits_only_so_long_for_the_texts_in_hand(
+    linear: KeptClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import threading
+
+    begun, gate, plain = threading.Event(), threading.Event(), linear.answers
+
+    def slow(questions: Any) -> Any:
+        begun.set()
+        gate.wait(60)
+        return plain(questions)
+
+    monkeypatch.setattr(server, "LAST_SECONDS", 0.01)
+    monkeypatch.setattr(linear, "answers", slow)
+
+    async def stop() -> bool:
+        app = make_app(linear, LIMITS)
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+            async with app.router.lifespan_context(app):
+                sent = asyncio.create_task(client.post("/predict", json={"texts": ["a"]}))
+                assert await asyncio.to_thread(begun.wait, 60)
+            still_at_work = not sent.done()
+            sent.cancel()
+        return still_at_work
+
+    assert asyncio.run(stop())
+    gate.set()
+
+
 @pytest.fixture
 def pages(linear: KeptClassifier) -> Iterator[Any]:
     yield make_app(linear, LIMITS).openapi()

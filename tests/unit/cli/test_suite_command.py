@@ -9,8 +9,9 @@ import pytest
 from beatingbert.cli.main import main
 from beatingbert.cli.suite_live import SuiteLive
 from beatingbert.cli.suite_tables import span
+from beatingbert.errors import SuiteError
 from beatingbert.execution.protocol import Failed, Finished, Job, Started, Stopping
-from beatingbert.experiments.suite.load import load_suite
+from beatingbert.experiments.suite.load import SuiteCell, load_suite
 from beatingbert.experiments.suite.plan import plan_suite
 from beatingbert.experiments.suite.work import run_job
 from beatingbert.runs.store import RunStore
@@ -216,6 +217,22 @@ def test_what_is_published_is_not_run_again_and_what_is_run_is_published(
     assert len(ids("study")) == 4
     assert main(["suite", "publish", "mine.yaml", "--results_dir", "two", "--to", "other"]) == 0
     assert "other/: 2 cells published, 0 were there before, 2 of the suite are not finished" in capsys.readouterr().out
+
+
+def test_what_cannot_be_published_is_told_in_the_end_and_everything_is_run(
+    suite: Path, here: Here, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(one: SuiteCell, *_: Any) -> None:
+        if one.cell.engine == "linear":
+            raise SuiteError(f"{one.name} cannot be published: [odd]")
+
+    monkeypatch.setattr("beatingbert.experiments.suite.publish.publish_cell", refuse)
+    assert main(["suite", "run", "mine.yaml", "--published", "study"]) == 1
+    told = capsys.readouterr()
+    assert "4 finished, 0 failed" in told.out
+    assert " ".join(told.err.split()).count("cannot be published: [odd]") == 2
+    assert main(["suite", "publish", "mine.yaml", "--to", "study"]) == 1
+    assert "cannot be published: [odd]" in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize(

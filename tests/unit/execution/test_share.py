@@ -6,14 +6,14 @@ from beatingbert.execution.share import gpus_of, thread_environment, threads_eac
 
 @pytest.mark.parametrize(("workers", "threads"), [(1, 8), (2, 4), (3, 2), (8, 1), (20, 1)])
 def test_cores_are_divided_by_the_workers(monkeypatch: pytest.MonkeyPatch, workers: int, threads: int) -> None:
-    monkeypatch.setattr(share, "cores", lambda: 8)
+    monkeypatch.setattr(share, "usable_cores", lambda: 8)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     assert threads_each(workers) == threads
 
 
 @pytest.mark.parametrize(("asked", "threads"), [("1", 1), ("3", 3), ("16", 4), ("0", 4), ("many", 4)])
 def test_a_users_own_limit_of_threads_is_kept(monkeypatch: pytest.MonkeyPatch, asked: str, threads: int) -> None:
-    monkeypatch.setattr(share, "cores", lambda: 8)
+    monkeypatch.setattr(share, "usable_cores", lambda: 8)
     monkeypatch.setenv("OMP_NUM_THREADS", asked)
     assert threads_each(2) == threads
 

@@ -2,7 +2,7 @@ import dataclasses
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from pyarrow import parquet
@@ -10,6 +10,7 @@ from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 from watchful import WatchfulEngine
 
 from beatingbert import BERTConfig, LinearConfig, LLMConfig, MajorityConfig, RunConfig, RunRecord, run
+from beatingbert.classifiers.kept import read_development
 from beatingbert.errors import DataError, RunExistsError, SettingsError, TooFewExamplesError
 from beatingbert.report.errors import analysis
 from beatingbert.tasks.example import Question
@@ -147,6 +148,15 @@ def test_choosing_on_validation_is_recorded_as_optimistic(watched: type[Watchful
     told = results_of(record)
     assert told["data"]["optimistic"] is True
     assert told["cell"]["select_on"] == "validation"
+
+
+@pytest.mark.parametrize(("select_on", "kept"), [("development", 8), ("validation", 0)])
+def test_no_row_that_is_reported_is_kept_beside_the_classifier(
+    data_dir: Path, select_on: Literal["development", "validation"], kept: int
+) -> None:
+    """An exported form would be compared on those rows, which no report is about."""
+    record = run(LinearConfig(task="sst2", data_dir=data_dir, select_on=select_on, keep_classifier=True))
+    assert len(read_development(record.folder / "classifier")) == kept
 
 
 def test_max_samples_bounds_what_is_learnt_from_with_the_development_part(

@@ -9,6 +9,7 @@ from beatingbert.report.prices import SHIPPED, read_prices
 from beatingbert.runs.record import RunRecord
 
 MakeRun = Callable[..., RunRecord]
+SERVED = {"reference": "openai/small-one", "kind": "served"}
 FILE = """
 currency = "EUR"
 [cpu]
@@ -72,13 +73,17 @@ def test_a_record_that_names_no_machine_has_no_cost(
     assert told in cost.basis
 
 
-def test_a_served_model_costs_its_tokens(make_run: MakeRun, price_file: Path) -> None:
+@pytest.mark.parametrize("engine", ["served", "optimized"])
+def test_a_served_model_costs_its_tokens(make_run: MakeRun, price_file: Path, engine: str) -> None:
     usage = {"input_tokens": 8000, "output_tokens": 200, "answers": 100}
-    record = make_run("a", [True, False], model="small-one", cell={"engine": "served"}, notes={"usage": usage})
+    record = make_run(
+        "a", [True, False], model="small-one", cell={"engine": engine}, checkpoint=SERVED, notes={"usage": usage}
+    )
     # 80 tokens read and 2 written per answer, a million times.
     assert read_prices(price_file).cost(record).per_million == pytest.approx(80 * 0.5 + 2 * 2)
 
 
+@pytest.mark.parametrize("engine", ["served", "optimized"])
 @pytest.mark.parametrize(
     ("about", "told"),
     [
@@ -88,9 +93,11 @@ def test_a_served_model_costs_its_tokens(make_run: MakeRun, price_file: Path) ->
     ],
 )
 def test_a_served_model_without_price_or_count_never_costs_the_askers_machine(
-    make_run: MakeRun, price_file: Path, about: dict[str, Any], told: str
+    make_run: MakeRun, price_file: Path, engine: str, about: dict[str, Any], told: str
 ) -> None:
-    cost = read_prices(price_file).cost(make_run("a", [True, False], cell={"engine": "served"}, **about))
+    cost = read_prices(price_file).cost(
+        make_run("a", [True, False], cell={"engine": engine}, checkpoint=SERVED, **about)
+    )
     assert cost.per_million is None
     assert told in cost.basis
 

@@ -39,7 +39,15 @@ def serve(make_run: MakeRun, name: str, **about: Any) -> RunRecord:
     settings = {"model": f"openai/{name}", "base_url": URL, "shots": 2, "answer_by": "auto"}
     asked: dict[str, Any] = {"engine": "served", "settings": settings}
     return make_run(
-        name, GOOD, **{"cell": asked, "efficiency": efficiency(), "notes": {"answer_by": "generation"}, **about}
+        name,
+        GOOD,
+        **{
+            "cell": asked,
+            "checkpoint": {"reference": f"openai/{name}", "kind": "served"},
+            "efficiency": efficiency(),
+            "notes": {"answer_by": "generation"},
+            **about,
+        },
     )
 
 
@@ -52,6 +60,14 @@ def test_a_served_run_is_read_and_its_unknowns_are_dashes(make_run: MakeRun, run
     table = efficiency_table(find_fields(frame), read_prices())
     (row,) = [line for line in table.splitlines() if line.startswith("| remote")]
     assert [cell.strip() for cell in row.split("|")].count("-") >= 4  # memory, parameters, disk, training
+
+
+def test_an_optimized_prompt_for_a_served_model_is_read_as_one(make_run: MakeRun, runs_dir: Path) -> None:
+    here = {"machine": {"cpu": "Some CPU", "logical_cores": 4, "cpu_quota_cores": None, "gpus": []}}
+    cell = {"engine": "optimized", "settings": {"optimizer": "gepa", "base_url": URL}}
+    record = serve(make_run, "remote", cell=cell, environment=here)
+    assert read_frame(runs_dir).skipped == ()
+    assert URL in machine_of(record)
 
 
 def test_what_is_known_of_some_is_not_lost_for_others(make_run: MakeRun, runs_dir: Path) -> None:

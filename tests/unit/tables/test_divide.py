@@ -106,6 +106,22 @@ def test_given_splits_are_respected() -> None:
     assert task.test is None
 
 
+def test_the_record_names_no_file_that_was_not_used() -> None:
+    frame = pandas.DataFrame({"text": texts(100), "label": ["a", "b"] * 50})
+    unlabelled = pandas.DataFrame({"text": [f"other {one}" for one in texts(30)], "label": ["", "nan", "N/A"] * 10})
+    read = read_own(frame, test=unlabelled)
+    _, splits = split_own(read)
+    told = splits.provenance["splits"]
+    assert told["test"]["sha256"] == told["train"]["sha256"] != read.parts["test"].reading.sha256
+    assert (told["test"]["rows"], told["test"]["labelled"]) == (100, 100)
+
+
+def test_what_programs_write_for_nothing_is_no_label_in_the_record() -> None:
+    frame = pandas.DataFrame({"text": texts(100), "label": ["a", "b"] * 49 + ["nan", "N/A"]})
+    told = split_own(read_own(frame))[1].provenance["splits"]["train"]
+    assert (told["labelled"], told["unlabelled"]) == (98, 2)
+
+
 def test_the_record_names_file_columns_and_counts() -> None:
     _, splits = split_own(own())
     record = splits.provenance

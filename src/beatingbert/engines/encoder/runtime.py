@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from beatingbert.checkpoints.device import usable_cores
+from beatingbert.cores import usable_cores
 from beatingbert.engines.encoder.batches import encode, pad_arrays
 from beatingbert.engines.encoder.settings import KEPT
 from beatingbert.engines.hush import hushed

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from transformers import PrefixConstrainedLogitsProcessor, StoppingCriteria
 
-from beatingbert.engines.llm.likelihood import choose_max_tokens, split_answers
+from beatingbert.engines.llm.likelihood import choose_max_tokens, halve, split_answers
 from beatingbert.engines.llm.reply import ConstrainedReply, FreeReply, Reply, WholeReply, Written
 from beatingbert.engines.llm.sampling import GumbelNoise, open_stream
 from beatingbert.engines.llm.wording import Asked
@@ -131,7 +131,7 @@ class Writer:
             except torch.cuda.OutOfMemoryError:
                 found = None  # only after this block is the failed batch's memory free again
             if found is None:
-                self._halve(len(chosen), len(jobs[chosen[0]]))
+                self.max_tokens = halve(len(chosen), len(chosen) * len(jobs[chosen[0]]))
                 continue
             written.update(zip(chosen, found, strict=True))
             waiting = waiting[rows:]
@@ -148,16 +148,6 @@ class Writer:
         if not job.context:
             raise BeatingBertError(f"nothing comes before the first written token of the prompt {asked.text!r}")
         return job
-
-    def _halve(self, rows: int, width: int) -> None:
-        """Remember that a batch was too large."""
-        if rows == 1:
-            raise BeatingBertError(
-                f"the device's memory does not hold even one prompt of {width} tokens; use a smaller checkpoint, "
-                "a smaller --max_length, or a machine with more memory"
-            )
-        self.max_tokens = rows * width // 2
-        torch.cuda.empty_cache()
 
     @torch.inference_mode()
     def _write_batch(self, jobs: Sequence[_Job]) -> list[Written]:

@@ -2,7 +2,7 @@
 
 Prompt and label are tokenised together and split where the token boundary really falls. What can be shared is computed
 once: the prefix that all prompts begin with, and the tokens that a question's labels have in common. Batches are filled
-by tokens, longest first, in a budget that is halved when memory runs out.
+by tokens, longest first, and one that memory does not hold is halved.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from beatingbert.engines.llm.padded import PaddedReader
 from beatingbert.engines.llm.tree import Tree, grow
 from beatingbert.engines.llm.window import window
 from beatingbert.engines.llm.wording import Asked
-from beatingbert.errors import BeatingBertError, SettingsError
+from beatingbert.errors import BeatingBertError, SettingsError, is_out_of_memory
 
 CHUNK = 4096  # questions tokenised and sorted at a time, so that memory does not grow with their number
 SHORTEST_PREFIX = 4  # tokens; a shorter one is not worth its bookkeeping
-FEWEST_TOKENS = 64  # a budget below which running out of memory is final
+FEWEST_TOKENS = 64  # at once, however little memory is free
 TOLERANCE = {torch.float32: 1e-3}  # nats, between packed and plain reading
 ROUGH_TOLERANCE = 0.5  # nats, in bf16 and fp16: enough to tell a wrong position or mask from rounding
 
@@ -204,7 +204,9 @@ class Scorer:
                 try:
                     found = self._score([cut[at] for at in batch], shared)
                 except torch.cuda.OutOfMemoryError:
-                    self._halve()
+                    found = None  # only after this block is the failed batch's memory free again
+                if found is None:
+                    self.max_tokens = halve(len(batch), sum(len(cut[at]) for at in batch))
                     continue
                 waiting = waiting[len(batch) :]
                 yield from zip(batch, found, strict=True)
@@ -214,20 +216,6 @@ class Scorer:
         sizes = itertools.accumulate(len(trees[at]) for at in waiting[: self._batch_size])
         count = sum(1 for total in sizes if total <= self.max_tokens)
         return list(waiting[: max(1, count)])
-
-    def _halve(self) -> None:
-        """Remember that the budget was too large.
-
-        Raises:
-            OutOfMemoryError: it cannot become smaller.
-        """
-        if self.max_tokens <= FEWEST_TOKENS:
-            raise BeatingBertError(
-                f"the device's memory does not hold even {self.max_tokens} tokens at once; use a smaller checkpoint, "
-                "a smaller --max_length, or a machine with more memory"
-            )
-        self.max_tokens //= 2
-        torch.cuda.empty_cache()
 
     @torch.inference_mode()
     def _score(self, trees: Sequence[Tree], prefix: Prefix) -> list[list[float]]:
@@ -275,7 +263,9 @@ class Scorer:
             normalise, self._normalise = self._normalise, True
             packed = self._score([tree.without(5) for tree in trees], prefix)
             self._normalise = normalise
-        except (TypeError, KeyError, AttributeError, ValueError, NotImplementedError, RuntimeError):
+        except (TypeError, KeyError, AttributeError, ValueError, NotImplementedError, RuntimeError) as error:
+            if is_out_of_memory(error):
+                raise
             return False  # a model that takes its attention or its positions some other way
         worst = max(
             abs(one - two)
@@ -306,3 +296,22 @@ def choose_max_tokens(model: Any) -> int:
 
         free, most = int(psutil.virtual_memory().available), 1024  # more does not make a processor faster
     return max(FEWEST_TOKENS, min(most, free // 4 // per_token))
+
+
+def halve(prompts: int, tokens: int) -> int:
+    """Tokens to read at once from now on, after a batch that the device's memory did not hold.
+
+    Args:
+        prompts: in that batch.
+        tokens: in all of them, padding included.
+
+    Raises:
+        BeatingBertError: it was a single prompt.
+    """
+    if prompts == 1:
+        raise BeatingBertError(
+            f"the device's memory does not hold even one prompt of {tokens} tokens; use a smaller checkpoint, a "
+            "smaller --max_length, or a machine with more memory"
+        )
+    torch.cuda.empty_cache()
+    return tokens // 2

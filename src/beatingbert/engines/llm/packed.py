@@ -5,7 +5,7 @@ Inside attention alone they are laid out by tree, where each token sees the shar
 prefix's keys and values are kept once, whatever the number of trees.
 
 It works for every model that takes its attention from transformers' registry and its positions as an argument. Whether
-it gives the model's own numbers is not assumed but tried: see `agrees_with`.
+it gives the model's own numbers is not assumed but tried: see `Scorer._agrees`.
 
 Source: shared-prefix attention after Juravsky et al. (2024), Hydragen; tree attention after Miao et al. (2024),
 SpecInfer, section 4.2.

@@ -13,6 +13,7 @@ from beatingbert.engines.llm.likelihood import ROUGH_TOLERANCE, TOLERANCE
 from beatingbert.engines.llm.output_layer import OutputLayer
 from beatingbert.engines.lora.pack import make_pack, read, shared_attention
 from beatingbert.engines.lora.rows import Row
+from beatingbert.errors import is_out_of_memory
 
 MOST_LOGITS = 2**22  # kept for their gradients at a time; with more, they are computed twice instead
 
@@ -83,7 +84,9 @@ class AnswerLoss:
             plain = self._padded(rows)
             with shared_attention(self._model):
                 packed = self._packed(rows)
-        except (TypeError, KeyError, AttributeError, ValueError, NotImplementedError, RuntimeError):
+        except (TypeError, KeyError, AttributeError, ValueError, NotImplementedError, RuntimeError) as error:
+            if is_out_of_memory(error):
+                raise
             return False  # a family that takes its attention or its positions some other way
         finally:
             self._model.train(was_training)

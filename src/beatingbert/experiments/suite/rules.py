@@ -5,13 +5,13 @@ Good to a factor, not to a percent; whoever uses them says so. Nothing is downlo
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from pathlib import Path
 
 from beatingbert.checkpoints.catalog import WHEEL_CHECKPOINTS
 from beatingbert.checkpoints.device import CPU_BF16_FEATURES
+from beatingbert.cores import usable_cores
 from beatingbert.tasks.load import Source
 from beatingbert.tasks.spec import Task
 
@@ -89,8 +89,7 @@ def flops_here() -> float:
     """Floating-point operations per second that this machine may really deliver on a model."""
     if shutil.which("nvidia-smi"):
         return FLOPS_WITH_GPU
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return FLOPS_PER_CORE["bf16" if _has_bf16() else "fp32"] * cores
+    return FLOPS_PER_CORE["bf16" if _has_bf16() else "fp32"] * usable_cores()
 
 
 def _has_bf16(told: Path = Path("/proc/cpuinfo")) -> bool:

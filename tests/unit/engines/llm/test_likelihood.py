@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from beatingbert.engines.llm.likelihood import Scorer, split_at_boundary
+from beatingbert.engines.llm.packed import PackedReader, Prefix
+from beatingbert.engines.llm.tree import Tree
 from beatingbert.engines.llm.wording import Asked, opening_tokens
 from beatingbert.errors import BeatingBertError, SettingsError
 from engines.llm.asking import ask, ask_apart, load, naive_log_likelihood, score
@@ -92,6 +94,55 @@ def test_the_size_of_batches_does_not_change_scores(
     expected = scores(*loaded, ASKED, share=share)
     for one, other in zip(expected, scores(*loaded, ASKED, share=share, **limit), strict=True):
         assert one == pytest.approx(other, abs=1e-5)
+
+
+def test_a_batch_that_does_not_fit_is_halved_and_later_ones_are_no_larger(
+    tiny_llama: Path, share: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = [ask(f"Review: {'good ' * at}film\nSentiment:", " positive", " negative") for at in range(16)]
+    expected = scores(*load(tiny_llama), asked, share=share)
+    scorer = Scorer(*load(tiny_llama), bos=[], share=share, batch_size=8, max_tokens=100_000)
+    plain, tried = scorer._score, []
+
+    def cramped(trees: Sequence[Tree], prefix: Prefix) -> list[list[float]]:
+        tried.append(len(trees))
+        if len(trees) > 3:
+            raise torch.cuda.OutOfMemoryError("too many")
+        return plain(trees, prefix)
+
+    monkeypatch.setattr(scorer, "_score", cramped)
+    for one, other in zip(expected, scorer.score(asked), strict=True):
+        assert one == pytest.approx(other.log_likelihood, abs=1e-5)
+    assert tried[0] == 8
+    assert len([size for size in tried if size > 3]) <= 2  # 8, then 4: none is tried again as it was
+    tried.clear()
+    scorer.score(asked)
+    assert max(tried[:3]) <= 3
+
+
+def test_a_prompt_that_does_not_fit_alone_is_told(tiny_llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scorer = Scorer(*load(tiny_llama), bos=[])
+
+    def full(trees: Any, prefix: Any) -> Any:
+        raise torch.cuda.OutOfMemoryError("full")
+
+    monkeypatch.setattr(scorer, "_score", full)
+    with pytest.raises(BeatingBertError, match=r"not hold even one prompt of \d+ tokens; use a smaller checkpoint"):
+        scorer.score(ASKED)
+
+
+def test_only_want_of_memory_is_no_reason_to_read_the_slow_way(
+    tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors = iter([RuntimeError("positions are taken some other way"), torch.cuda.OutOfMemoryError("full")])
+
+    def fails(self: Any, tokens: Any) -> Any:
+        raise next(errors)
+
+    monkeypatch.setattr(PackedReader, "read_prefix", fails)
+    assert not Scorer(*load(tiny_llama), bos=[0]).is_packed
+    with pytest.raises(torch.cuda.OutOfMemoryError):
+        Scorer(*load(tiny_llama), bos=[0])
 
 
 def test_scores_come_in_the_order_of_the_questions(loaded: tuple[Any, Any], share: bool) -> None:

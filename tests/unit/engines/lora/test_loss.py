@@ -65,6 +65,15 @@ def test_every_family_that_can_be_packed_has_its_own_loss(family: str, tiny_llam
         torch.testing.assert_close(gradients[name], gradient, rtol=1e-3, atol=1e-4)
 
 
+def test_want_of_memory_is_no_reason_to_go_the_slow_way(tiny_llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: AnswerLoss, rows: Any) -> torch.Tensor:
+        raise torch.cuda.OutOfMemoryError("full")
+
+    monkeypatch.setattr(AnswerLoss, "_packed", full)
+    with pytest.raises(torch.cuda.OutOfMemoryError):
+        AnswerLoss(load(tiny_llama)[0], ROWS)
+
+
 @pytest.mark.parametrize("family", PLAIN)
 def test_a_family_that_cannot_be_packed_goes_its_own_way(family: str, tiny_llama: Path) -> None:
     model = build(family, PLAIN[family], len(AutoTokenizer.from_pretrained(tiny_llama)))

@@ -11,10 +11,11 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
 from beatingbert.errors import DamagedRecordError, DataError, SuiteError
+from beatingbert.execution.protocol import Event, Finished
 from beatingbert.experiments.suite.jobs import Terms, run_cells
 from beatingbert.experiments.suite.load import Suite
 from beatingbert.experiments.suite.plan import plan_suite
-from beatingbert.experiments.suite.publish import Publisher, publish_cell, publish_suite
+from beatingbert.experiments.suite.publish import Publisher, publish_cell, publish_suite, require_publishable
 from beatingbert.report.answers import read_answers
 from beatingbert.report.frame import read_frame
 from beatingbert.runs.published import read_list
@@ -127,8 +128,12 @@ def test_each_cell_is_published_as_it_ends(
     suite, to = load(TWO), tmp_path / "published"
     plan = plan_suite(suite, tmp_path / "store")
     seen: list[int] = []
-    publisher = Publisher(suite, plan, to, lambda event: seen.append(len(list(to.glob(f"*/{RESULTS}")))))
+    refused: dict[str, str] = {}
+    publisher = Publisher(
+        suite, plan, to, lambda event: seen.append(len(list(to.glob(f"*/{RESULTS}")))), refused=refused
+    )
     run_cells(suite.cells, plan, inline, Terms(), on_event=publisher)
+    assert refused == {}
     assert seen == [0, 0, 1, 1]  # started, finished, started, finished
     assert len(list(to.glob(f"*/{RESULTS}"))) == 2
 
@@ -165,6 +170,48 @@ def test_a_record_that_names_a_place_on_this_machine_is_refused(done: Run, tmp_p
         with pytest.raises(SuiteError, match="a place on this machine"):
             publish_cell(suite.cells[1], there, tmp_path / "published")
     assert not (tmp_path / "published").exists()
+
+
+def test_a_cell_that_cannot_be_published_keeps_no_other_from_it(
+    load: Callable[..., Suite], inline: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    suite, to = load(TWO), tmp_path / "published"
+    plan = plan_suite(suite, tmp_path / "store")
+    first, second = suite.cells
+
+    def spoil(event: Event) -> None:
+        if isinstance(event, Finished) and event.job.id == first.id:
+            (tmp_path / "store" / first.name / "predictions.parquet").write_bytes(b"no table")
+
+    refused: dict[str, str] = {}
+    publisher = Publisher(suite, plan, to, spoil, refused=refused)
+    outcome = run_cells(suite.cells, plan, inline, Terms(), on_event=publisher)
+    assert len(outcome.done) == 2
+    assert list(refused) == [first.name]
+    assert "not as it was written" in refused[first.name]
+    assert [path.parent.name for path in to.glob(f"*/{RESULTS}")] == [second.name]
+
+
+def test_a_suite_is_published_but_for_what_cannot_be(done: Run, tmp_path: Path) -> None:
+    suite, store = done(TWO)
+    path = store / suite.cells[0].name / RESULTS
+    told = json.loads(path.read_text(encoding="utf-8"))
+    told["checkpoint"] = {"reference": "/somewhere/weights"}
+    path.write_text(json.dumps(told), encoding="utf-8")
+    path.with_name("checksums.sha256").unlink()
+    publication = publish_suite(suite, store, tmp_path / "published")
+    assert publication.added == (suite.cells[1].name,)
+    assert list(publication.refused) == [suite.cells[0].name]
+    assert "a place on this machine" in publication.refused[suite.cells[0].name]
+
+
+def test_a_cell_whose_settings_name_a_place_is_refused_before_it_is_run(load: Callable[..., Suite]) -> None:
+    one = load(TWO).cells[0]
+    require_publishable([one])
+    there = replace(one, cell=replace(one.cell, settings={"checkpoint": "/somewhere/weights"}))
+    with pytest.raises(SuiteError, match="a place on this machine"):
+        require_publishable([one, there])
 
 
 def test_damaged_or_doubtful_runs_are_not_published(done: Run, tmp_path: Path) -> None:
