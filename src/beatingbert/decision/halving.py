@@ -1,4 +1,4 @@
-"""Who goes on: the better half of those that can be judged, and the best of each way of answering."""
+"""Who goes on: the better half of those that learn and of those that do not, and the best of each way of answering."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ HOPELESS = 0.15  # behind the best, on `FEWEST_ASKED` rows or more: three standa
 
 def halve(tried: Mapping[Candidate, Trial], size: int, judge: Judge) -> dict[Candidate, str]:
     """Who leaves after a rung, and why.
+
+    Those that learn are held against each other alone: a prompted model, which is as good as it will be, may be ahead
+    on few rows of somebody who will overtake it.
 
     Args:
         tried: the latest trial of everybody who is still there and has had one.
@@ -29,13 +32,16 @@ def halve(tried: Mapping[Candidate, Trial], size: int, judge: Judge) -> dict[Can
     ids = judge.common(list(judged.values()))
     scores = {one: judge.score(trial, ids) for one, trial in judged.items()}
     floor = max((judge.score(trial, ids) for one, trial in tried.items() if one.is_constant), default=0.0)
-    ranked = sorted(judged, key=lambda one: -scores[one])
-    kept, seen = set(ranked[: -(-len(ranked) // 2)]), set[str]()
-    for one in ranked:
-        if one.engine not in seen or (scores[one] <= floor and one.learns):
-            kept.add(one)
-        seen.add(one.engine)
-    return {one: _behind(one, ranked[0], scores, judged[one].rows, judge) for one in ranked if one not in kept}
+    left: dict[Candidate, str] = {}
+    for learns in (True, False):
+        ranked = sorted((one for one in judged if one.learns is learns), key=lambda one: -scores[one])
+        kept, seen = set(ranked[: -(-len(ranked) // 2)]), set[str]()
+        for one in ranked:
+            if one.engine not in seen or (scores[one] <= floor and learns):
+                kept.add(one)
+            seen.add(one.engine)
+        left |= {one: _behind(one, ranked[0], scores, judged[one].rows, judge) for one in ranked if one not in kept}
+    return left
 
 
 def hopeless(trial: Trial, rivals: Sequence[Trial], judge: Judge) -> str | None:

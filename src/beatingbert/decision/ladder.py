@@ -35,7 +35,6 @@ CHEAP_SHARE = 0.05  # of the time left: whoever takes less goes first
 PROBED_ROWS = 48  # and answers: of a trial whose only use is to tell how long larger ones take
 PROBED_ANSWERS = 24
 PROBING_SHARE = 0.12  # of the time, for all such trials together
-WORTH_MORE = 0.05  # behind the best, whoever has seen all rows and may still be worth a longer training
 PROBE_SHARE = 0.1  # of the time left, for one of them where less is free
 
 
@@ -103,7 +102,7 @@ class Ladder:
         self._classes = classes
         self._judge = judge
         self._attempt = attempt
-        self._planner = Planner(costs, rows=sizes[-1], development=len(judge.gold))
+        self._planner = Planner(costs, rows=sizes[-1], development=len(judge.gold), classes=classes)
         self._budget = budget
         self._reserve = reserve
         self._watch = watch
@@ -155,7 +154,10 @@ class Ladder:
 
     def _enters(self, candidate: Candidate, size: int) -> bool:
         """Whether so few rows teach it anything: a fresh head knows nothing of any class."""
-        return candidate.engine not in BY_PASSES or size >= max(200, 5 * self._classes)
+        return candidate.engine not in BY_PASSES or self._teaches(size)
+
+    def _teaches(self, size: int) -> bool:
+        return size >= max(200, 5 * self._classes)
 
     def _try(self, candidate: Candidate, size: int, *, top: bool) -> None:
         """One trial, if there is time for it."""
@@ -190,9 +192,6 @@ class Ladder:
         trials = {one: trial for one in self._on_top if (trial := self.climb.latest(one)) is not None}
         scores = {one: self._judge.score(trial) for one, trial in trials.items()}
         for candidate in sorted(scores, key=lambda one: -scores[one]):
-            seen_all = trials[candidate].rows == self.climb.sizes[-1]
-            if seen_all and scores[candidate] + WORTH_MORE < max(scores.values()):
-                continue
             plan = self._planner.longer(trials[candidate], self._budget.left - self._reserve(self._on_top))
             if plan is None:
                 continue
@@ -264,7 +263,8 @@ class Ladder:
         return hopeless(trial, rivals, self._judge)
 
     def _halve(self, size: int) -> None:
-        tried = {one: trial for one in self._alive if (trial := self.climb.latest(one)) is not None}
+        judged = [one for one in self._alive if not one.learns or one.is_constant or self._teaches(size)]
+        tried = {one: trial for one in judged if (trial := self.climb.latest(one)) is not None}
         for candidate, reason in halve(tried, size, self._judge).items():
             self._leave(candidate, reason)
 

@@ -9,7 +9,8 @@ from beatingbert.decision.costs import CostModel, Effort, Spent, judged_on
 from beatingbert.decision.halving import FEWEST_ASKED
 from beatingbert.decision.trials import Trial
 
-PASSED_ROWS = 12_000  # rows times passes that a training gets where its limits allow
+PASSED_ROWS = 12_000  # rows times passes that a training gets where its limits allow,
+PASSED_ROWS_PER_CLASS = 500  # and so many more for each class: a fresh head has that much more to learn
 MOST_ASKED_EARLY = 200  # development rows that a prompted model answers before it has earned more
 ANSWERING_SHARE = 0.6  # of a trial's time, for answers
 LONGER = 1.5  # times the rows times passes that it had: less is not worth another training
@@ -43,12 +44,12 @@ class Plan:
         return self.expected <= self.room
 
 
-def passes(candidate: Candidate, rows: int) -> int | None:
+def passes(candidate: Candidate, rows: int, classes: int) -> int | None:
     """How often a training goes over its rows where time is no matter; None where nothing is trained by passes."""
     if candidate.epochs is None:
         return None
     fewest, most = candidate.epochs
-    return max(fewest, min(most, -(-PASSED_ROWS // rows)))
+    return max(fewest, min(most, -(-(PASSED_ROWS + PASSED_ROWS_PER_CLASS * classes) // rows)))
 
 
 class Planner:
@@ -58,17 +59,19 @@ class Planner:
         costs: says what trials take.
         rows: train rows in all.
         development: rows that trials are judged on.
+        classes: how many there are.
     """
 
-    def __init__(self, costs: CostModel, *, rows: int, development: int) -> None:
+    def __init__(self, costs: CostModel, *, rows: int, development: int, classes: int) -> None:
         self._costs = costs
+        self._classes = classes
         self._rows = rows
         self._development = development
         self._loaded: set[str] = set()
 
     def plan(self, candidate: Candidate, rows: int, room: float, *, whole: bool) -> Plan:
         """As many passes and answers as fit into `room` seconds; `whole` asks for all of the development part."""
-        asked, epochs = self._asked(candidate, room, whole), passes(candidate, rows)
+        asked, epochs = self._asked(candidate, room, whole), passes(candidate, rows, self._classes)
         expected = self._takes(candidate, rows, epochs, asked)
         while epochs is not None and candidate.epochs is not None and expected > room and epochs > candidate.epochs[0]:
             epochs -= 1
@@ -96,7 +99,7 @@ class Planner:
 
     def in_full(self, candidate: Candidate, rows: int) -> float:
         """Seconds of a trial with all its passes that answers the whole development part."""
-        return self._takes(candidate, rows, passes(candidate, rows), self._development)
+        return self._takes(candidate, rows, passes(candidate, rows, self._classes), self._development)
 
     def knows(self, candidate: Candidate) -> bool:
         """Whether any of its trials has been measured."""
