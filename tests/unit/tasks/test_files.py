@@ -32,12 +32,12 @@ TSV = 'sentence\tlabel\tidx\r\n "quoted", with a comma \t0\t7\r\né\u2028 one li
     ("name", "content"),
     [
         ("train.jsonl", JSON_LINES),
-        ("train.jsonl.gz", gzip.compress(JSON_LINES)),
+        ("train.jsonl.gz", gzip.compress(JSON_LINES, mtime=0)),
         ("train.csv", CSV),
         ("train.csv", b"\xef\xbb\xbf" + CSV),
-        ("train.csv.gz", gzip.compress(CSV)),
+        ("train.csv.gz", gzip.compress(CSV, mtime=0)),
         ("train.tsv", TSV),
-        ("train.tsv.gz", gzip.compress(TSV)),
+        ("train.tsv.gz", gzip.compress(TSV, mtime=0)),
     ],
 )
 def test_every_format_gives_the_same_examples_with_their_text_untouched(
@@ -77,7 +77,7 @@ def test_a_very_long_csv_field_is_read_and_the_process_keeps_its_limit() -> None
         ("a.jsonl", b"[1]\n", r"a\.jsonl, row 1 \(line 1\): expected one JSON object a line, found list"),
         ("a.jsonl", b"{}\n\xff\n", r"a\.jsonl, line 2: expected UTF-8 text, found byte 0xff"),
         ("a.jsonl.gz", b"no gzip", r"a\.jsonl\.gz: expected a whole gzip file"),
-        ("a.jsonl.gz", gzip.compress(JSON_LINES)[:-9], r"a\.jsonl\.gz: expected a whole gzip file"),
+        ("a.jsonl.gz", gzip.compress(JSON_LINES, mtime=0)[:-9], r"a\.jsonl\.gz: expected a whole gzip file"),
         ("a.csv", b"", r"a\.csv: expected a header line"),
         ("a.csv", b"x,y,x\n1,2,3\n", r"a\.csv \(line 1\): expected each column once, found 'x' more than once"),
         ("a.csv", b'x,y\n"1\n1",2\n1\n', r"a\.csv, row 2 \(line 4\): expected 2 fields as in the header, found 1"),
