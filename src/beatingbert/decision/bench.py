@@ -17,6 +17,7 @@ from beatingbert.checkpoints.reference import resolve, short_name
 from beatingbert.decision.candidates import FIT, PROMPTED, Candidate, slug
 from beatingbert.decision.costs import Spent, judged_on
 from beatingbert.decision.limits import Limits
+from beatingbert.decision.plans import Plan
 from beatingbert.decision.trials import Metric, Trial
 from beatingbert.engines.catalog import build_engine, engine_version
 from beatingbert.engines.protocol import Engine, EngineFacts, Upkeep, Workplace
@@ -127,22 +128,13 @@ class Bench:
         self._clock = clock
         self._shelves: dict[str, Shelf] = {}
 
-    def attempt(
-        self,
-        candidate: Candidate,
-        *,
-        rows: int,
-        epochs: int | None,
-        asked: int,
-        deadline: float,
-        answering: float,
-        accept: Callable[[Trial], bool],
-    ) -> Trial:
+    def attempt(self, plan: Plan, *, deadline: float, accept: Callable[[Trial], bool]) -> Trial:
         """One trial, as `ladder.Attempt`.
 
         Raises:
             BeatingBertError: the engine refuses, a training fails, or a limit is broken.
         """
+        candidate = plan.candidate
         held, folder = self.built.pop(candidate, None), self._runs / slug(candidate.name)
         aside = folder.with_name(folder.name + ASIDE)
         if held is not None:
@@ -151,7 +143,7 @@ class Bench:
                 self._shelves.pop(candidate.name, None)  # its model is the one that is held, and must not be trained on
         accepted = False
         try:
-            trial = self._try(candidate, rows=rows, epochs=epochs, asked=asked, deadline=deadline, answering=answering)
+            trial = self._try(plan, deadline)
             accepted = accept(trial)
             return trial
         finally:
@@ -162,21 +154,12 @@ class Bench:
                     self.built[candidate] = held
             shutil.rmtree(aside, ignore_errors=True)
 
-    def _try(
-        self,
-        candidate: Candidate,
-        *,
-        rows: int,
-        epochs: int | None,
-        asked: int,
-        deadline: float,
-        answering: float,
-    ) -> Trial:
-        begun = self._clock()
-        sample = draw_stratified(self._train, rows, seed=self._seed)
+    def _try(self, plan: Plan, deadline: float) -> Trial:
+        candidate, begun = plan.candidate, self._clock()
+        sample = draw_stratified(self._train, plan.rows, seed=self._seed)
         shots = self._shots(candidate, sample)
         splits = self._splits(candidate, sample, shots)
-        cell = self._cell(candidate, splits, epochs, shots)
+        cell = self._cell(candidate, splits, plan.epochs, shots)
         folder = self._runs / slug(candidate.name)
         folder.mkdir(parents=True)
         hearing = TrainingHearing(self._progress)
@@ -184,7 +167,7 @@ class Bench:
             task=self._task,
             folder=folder,
             progress=hearing,
-            upkeep=Upkeep(deadline=deadline - answering),
+            upkeep=Upkeep(deadline=deadline - plan.answering),
             shelf=self._shelf(candidate),
         )
         try:
@@ -195,7 +178,7 @@ class Bench:
             raise TrainingError("memory does not hold its training; a smaller batch_size may do") from error
         self._require_within(fitted)
         asking = self._clock()
-        questions = [one.question for one in self._asked(asked)]
+        questions = [one.question for one in self._asked(plan.asked)]
         Random(self._seed).shuffle(questions)  # whoever is stopped early has answered a sample, not the file's head
         answers: dict[str, str | None] = {}
         for start in range(0, len(questions), ASKED_AT_ONCE):
@@ -211,8 +194,8 @@ class Bench:
         judging = min(judging, asking - begun - learnt)
         return Trial(
             candidate=candidate,
-            rows=rows,
-            epochs=epochs,
+            rows=plan.rows,
+            epochs=plan.epochs,
             shots=shots,
             answers=answers,
             spent=Spent(load=asking - begun - learnt - judging, learn=learnt, answer=ended - asking + judging),

@@ -41,21 +41,11 @@ PROBE_SHARE = 0.1  # of the time left, for one of them where less is free
 class Attempt(Protocol):
     """Makes one trial."""
 
-    def __call__(
-        self,
-        candidate: Candidate,
-        *,
-        rows: int,
-        epochs: int | None,
-        asked: int,
-        deadline: float,
-        answering: float,
-        accept: Callable[[Trial], bool],
-    ) -> Trial:
-        """Fit on `rows` train rows and answer `asked` development rows until the `deadline`.
+    def __call__(self, plan: Plan, *, deadline: float, accept: Callable[[Trial], bool]) -> Trial:
+        """Fit and answer as planned until the `deadline`; a training stops early enough for the answers.
 
-        A training stops `answering` seconds before it. The candidate's earlier classifier stays in its place where this
-        fails or is interrupted, or where `accept` says no to what it gave.
+        The candidate's earlier classifier stays in its place where this fails or is interrupted, or where `accept` says
+        no to what it gave.
         """
 
 
@@ -190,8 +180,7 @@ class Ladder:
     def _train_longer(self) -> None:
         """Give what time is left to those at the top that learnt from less than they could, the best of them first."""
         trials = {one: trial for one in self._on_top if (trial := self.climb.latest(one)) is not None}
-        scores = {one: self._judge.score(trial) for one, trial in trials.items()}
-        for candidate in sorted(scores, key=lambda one: -scores[one]):
+        for candidate in sorted(trials, key=lambda one: -self._judge.score(trials[one])):
             plan = self._planner.longer(trials[candidate], self._budget.left - self._reserve(self._on_top))
             if plan is None:
                 continue
@@ -204,7 +193,6 @@ class Ladder:
             self._watch.ends(trial, self._judge.score(trial))
             if no_worse(trial):
                 self.climb.trials.append(trial)
-                scores[candidate] = self._judge.score(trial)
 
     def _is_no_worse(self, trial: Trial, than: Trial) -> bool:
         """On the rows that both answered, which are all that the earlier one answered."""
@@ -246,15 +234,7 @@ class Ladder:
 
     def _carry_out(self, plan: Plan, accept: Callable[[Trial], bool] = lambda trial: True) -> Trial:
         """Make the trial and learn what it took."""
-        trial = self._attempt(
-            plan.candidate,
-            rows=plan.rows,
-            epochs=plan.epochs,
-            asked=plan.asked,
-            deadline=self._budget.moment(plan.room),
-            answering=plan.answering,
-            accept=accept,
-        )
+        trial = self._attempt(plan, deadline=self._budget.moment(plan.room), accept=accept)
         self._planner.observe(plan, trial.spent, share=trial.share, answered=len(trial.answers))
         return trial
 

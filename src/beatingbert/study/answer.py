@@ -127,7 +127,7 @@ def _left_open(ruling: Ruling, quotes: Quotes, brief: bool) -> str:
         return told + (f", but {named(ruling.rival)} is not told apart" if ruling.held_up else "")
     if ruling.held_up:
         other = quotes.gap("answer", ruling.best, ruling.rival, ruling.against_rival)
-        told += f", but {named(ruling.best)} against {named(ruling.rival)}, whose draws lie far apart, {other}"
+        told += f", but {named(ruling.best)} against {named(ruling.rival)}, {other}"
     needed = "more rows would not settle it with these seeds, more seeds might"
     if ruling.rows_needed:
         asked = f"{about(ruling.rows_needed)} rows instead of {ruling.group.rows:,}"

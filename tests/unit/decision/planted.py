@@ -10,6 +10,7 @@ from beatingbert.decision.candidates import Candidate
 from beatingbert.decision.climb import Watch
 from beatingbert.decision.costs import CostModel, Spent
 from beatingbert.decision.ladder import Ladder
+from beatingbert.decision.plans import Plan
 from beatingbert.decision.trials import Judge, Trial
 from beatingbert.tasks.example import Example, Question
 
@@ -75,17 +76,8 @@ class Machine:
         self._accuracy = accuracy
         self._seconds = seconds
 
-    def __call__(
-        self,
-        candidate: Candidate,
-        *,
-        rows: int,
-        epochs: int | None,
-        asked: int,
-        deadline: float,
-        answering: float = 0.0,
-        accept: Callable[[Trial], bool] = lambda trial: True,
-    ) -> Trial:
+    def __call__(self, plan: Plan, *, deadline: float, accept: Callable[[Trial], bool]) -> Trial:
+        candidate, rows, epochs = plan.candidate, plan.rows, plan.epochs
         self.made.append((candidate.name, rows))
         takes = self._seconds[candidate.name](rows * (epochs or 1))
         whole, takes = takes, min(takes, max(0.001, deadline - self._clock.now))
@@ -96,7 +88,7 @@ class Machine:
             rows=rows,
             epochs=epochs,
             share=takes / whole,
-            answers=dict(list(found.items())[:asked]),
+            answers=dict(list(found.items())[: plan.asked]),
             spent=Spent(load=0.0, learn=takes if candidate.learns else 0.0, answer=0.0 if candidate.learns else takes),
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,32 @@ from beatingbert.decision import bench as bench_module
 from beatingbert.decision.bench import Bench
 from beatingbert.decision.candidates import Candidate
 from beatingbert.decision.limits import Limits
+from beatingbert.decision.plans import Plan
+from beatingbert.decision.trials import Trial
 from beatingbert.errors import BeatingBertError, TrainingError
 from beatingbert.prompts.template import load_template
 from beatingbert.tasks.catalog import find_task
 from tiny_tasks import sentiment
 
-ALWAYS: dict[str, Any] = {"deadline": math.inf, "answering": 0.0, "accept": lambda trial: True}
+LINEAR = Candidate(name="TF-IDF", engine="linear")
 
 
-def bench(folder: Path, limits: Limits | None = None) -> Bench:
+def attempt(
+    made: Bench,
+    candidate: Candidate,
+    rows: int,
+    *,
+    epochs: int | None = None,
+    asked: int = 20,
+    deadline: float = math.inf,
+    answering: float = 0.0,
+    accept: Callable[[Trial], bool] = lambda trial: True,
+) -> Trial:
+    plan = Plan(candidate=candidate, rows=rows, epochs=epochs, asked=asked, room=1e9, expected=1.0, answering=answering)
+    return made.attempt(plan, deadline=deadline, accept=accept)
+
+
+def bench(folder: Path) -> Bench:
     task = find_task("sst2")
     return Bench(
         task,
@@ -31,7 +48,7 @@ def bench(folder: Path, limits: Limits | None = None) -> Bench:
         runs=folder,
         prompt_sha256=load_template(task).sha256,
         metric="accuracy",
-        limits=limits or Limits(),
+        limits=Limits(),
         seed=99,
     )
 
@@ -49,12 +66,10 @@ def test_what_is_not_kept_leaves_the_earlier_one_answering_as_before(
         name="tuned", engine=engine, settings={"checkpoint": str(checkpoint), "learning_rate": 0.01}, epochs=(1, 2)
     )
     made, questions = bench(tmp_path), [one.question for one in sentiment(20, start=1000)]
-    first = made.attempt(tuned, rows=40, epochs=1, asked=20, **ALWAYS)
+    first = attempt(made, tuned, 40, epochs=1)
     held, before = made.built[tuned], files(tmp_path)
     said = held.fitted.classifier.predict(questions)
-    second = made.attempt(
-        tuned, rows=80, epochs=2, asked=20, deadline=math.inf, answering=0.0, accept=lambda trial: False
-    )
+    second = attempt(made, tuned, 80, epochs=2, accept=lambda trial: False)
     assert (second.rows, second.epochs) == (80, 2)
     assert made.built[tuned] is held and files(tmp_path) == before
     assert held.fitted.classifier.predict(questions) == said
@@ -62,56 +77,43 @@ def test_what_is_not_kept_leaves_the_earlier_one_answering_as_before(
 
 
 def test_what_is_kept_takes_its_place(tmp_path: Path) -> None:
-    linear = Candidate(name="TF-IDF", engine="linear")
     made = bench(tmp_path)
-    made.attempt(linear, rows=40, epochs=None, asked=20, **ALWAYS)
-    held = made.built[linear]
+    attempt(made, LINEAR, 40)
+    held = made.built[LINEAR]
     heard = []
-    trial = made.attempt(
-        linear,
-        rows=80,
-        epochs=None,
-        asked=20,
-        deadline=math.inf,
-        answering=0.0,
-        accept=lambda trial: bool(heard.append(trial)) or True,
-    )
-    assert heard == [trial] and made.built[linear] is not held
-    assert made.built[linear].cell.train_size is None, "all rows"
+    trial = attempt(made, LINEAR, 80, accept=lambda trial: bool(heard.append(trial)) or True)
+    assert heard == [trial] and made.built[LINEAR] is not held
+    assert made.built[LINEAR].cell.train_size is None, "all rows"
     assert [one.name for one in tmp_path.iterdir()] == ["tf-idf"]
 
 
 def test_where_the_later_one_fails_the_earlier_one_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    linear = Candidate(name="TF-IDF", engine="linear")
     made = bench(tmp_path)
-    made.attempt(linear, rows=40, epochs=None, asked=20, **ALWAYS)
-    held, before = made.built[linear], files(tmp_path)
+    attempt(made, LINEAR, 40)
+    held, before = made.built[LINEAR], files(tmp_path)
 
     def refuse(*given: object) -> None:
         raise BeatingBertError("too large")
 
     monkeypatch.setattr(Bench, "_require_within", refuse)
     with pytest.raises(BeatingBertError, match="too large"):
-        made.attempt(
-            linear, rows=80, epochs=None, asked=20, deadline=math.inf, answering=0.0, accept=lambda trial: True
-        )
-    assert made.built[linear] is held and files(tmp_path) == before
+        attempt(made, LINEAR, 80)
+    assert made.built[LINEAR] is held and files(tmp_path) == before
     assert [one.name for one in tmp_path.iterdir()] == ["tf-idf"]
 
 
 def test_what_is_interrupted_leaves_the_earlier_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    linear = Candidate(name="TF-IDF", engine="linear")
     made = bench(tmp_path)
-    made.attempt(linear, rows=40, epochs=None, asked=20, **ALWAYS)
-    held, before = made.built[linear], files(tmp_path)
+    attempt(made, LINEAR, 40)
+    held, before = made.built[LINEAR], files(tmp_path)
 
     def stop(*given: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Bench, "_require_within", stop)
     with pytest.raises(KeyboardInterrupt):
-        made.attempt(linear, rows=80, epochs=None, asked=20, **ALWAYS)
-    assert made.built[linear] is held and files(tmp_path) == before
+        attempt(made, LINEAR, 80)
+    assert made.built[LINEAR] is held and files(tmp_path) == before
 
 
 def test_whoever_is_out_of_time_has_answered_a_sample_of_the_rows_and_not_their_head(tmp_path: Path) -> None:
@@ -130,14 +132,12 @@ def test_whoever_is_out_of_time_has_answered_a_sample_of_the_rows_and_not_their_
         seed=99,
         clock=lambda: next(ticks),
     )
-    trial = made.attempt(
-        Candidate(name="TF-IDF", engine="linear"),
-        rows=80,
-        epochs=None,
+    trial = attempt(
+        made,
+        LINEAR,
+        80,
         asked=400,
         deadline=0.0,
-        answering=0.0,
-        accept=lambda trial: True,
     )
     assert len(trial.answers) == 64
     gold = {one.question.id: one.label for one in rows}
@@ -154,10 +154,7 @@ def test_a_training_stops_early_enough_for_the_answers(tmp_path: Path, monkeypat
         return really(cell, splits, workplace)
 
     monkeypatch.setattr(bench_module, "fit", watch)
-    linear = Candidate(name="TF-IDF", engine="linear")
-    bench(tmp_path).attempt(
-        linear, rows=40, epochs=None, asked=20, deadline=1e12, answering=5.0, accept=lambda trial: True
-    )
+    attempt(bench(tmp_path), LINEAR, 40, deadline=1e12, answering=5.0)
     assert seen == [1e12 - 5]
 
 
@@ -173,4 +170,4 @@ def test_a_model_that_memory_does_not_hold_is_told_and_other_failures_are_not_sw
     monkeypatch.setattr(bench_module, "fit", fail)
     expected: type[Exception] = RuntimeError if str(error) == "odd" else TrainingError
     with pytest.raises(expected, match="odd" if str(error) == "odd" else "memory does not hold"):
-        bench(tmp_path).attempt(Candidate(name="TF-IDF", engine="linear"), rows=40, epochs=None, asked=20, **ALWAYS)
+        attempt(bench(tmp_path), LINEAR, 40)

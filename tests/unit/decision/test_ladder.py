@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from tests.unit.decision.planted import (
@@ -119,10 +120,10 @@ def test_a_failing_training_leaves_with_its_message_and_the_others_go_on() -> No
     clock, development = Hand(), rows(200)
     machine = Machine(clock, development, ACCURACY, dict.fromkeys(ACCURACY, lambda work: 0.1))
 
-    def attempt(candidate: Candidate, **given: object) -> Trial:
-        if candidate is FROZEN:
+    def attempt(plan: Plan, **given: Any) -> Trial:
+        if plan.candidate is FROZEN:
             raise TrainingError("the training loss became nan")
-        return machine(candidate, **given)  # type: ignore[arg-type]
+        return machine(plan, **given)
 
     found = ladder(EVERYBODY, attempt, development, clock, budget=100, sizes=SIZES).run()
     assert [(one.candidate.name, one.reason) for one in found.left] == [("frozen", "the training loss became nan")]
@@ -133,10 +134,10 @@ def test_ctrl_c_keeps_what_is_finished() -> None:
     clock, development = Hand(), rows(200)
     machine = Machine(clock, development, ACCURACY, dict.fromkeys(ACCURACY, lambda work: 0.1))
 
-    def attempt(candidate: Candidate, *, rows: int, **given: object) -> Trial:
-        if candidate is TUNED and rows == 1000:
+    def attempt(plan: Plan, **given: Any) -> Trial:
+        if plan.candidate is TUNED and plan.rows == 1000:
             raise KeyboardInterrupt
-        return machine(candidate, rows=rows, **given)  # type: ignore[arg-type]
+        return machine(plan, **given)
 
     found = ladder(EVERYBODY, attempt, development, clock, budget=100, sizes=SIZES).run()
     assert found.stopped
@@ -199,8 +200,8 @@ def test_a_longer_training_that_brings_nothing_changes_nothing(second: str) -> N
     machine = Machine(clock, development, ACCURACY, dict.fromkeys(ACCURACY, lambda work: 0.1))
     asked: list[bool] = []
 
-    def attempt(candidate: Candidate, **given: object) -> Trial:
-        found = machine(candidate, **given)  # type: ignore[arg-type]
+    def attempt(plan: Plan, **given: Any) -> Trial:
+        found = machine(plan, **given)
         if machine.made.count(("tuned", 4000)) < 2:
             return found
         if second == "failing":
@@ -209,7 +210,7 @@ def test_a_longer_training_that_brings_nothing_changes_nothing(second: str) -> N
             found = replace(found, answers=answers(development, 0.6))
         else:  # all right, as far as they go
             found = replace(found, answers={one.question.id: one.label for one in development[:64]})
-        asked.append(given["accept"](found))  # type: ignore[operator]
+        asked.append(given["accept"](found))
         return found
 
     found = ladder([MAJORITY, LINEAR, LONG], attempt, development, clock, budget=100, sizes=SIZES).run()

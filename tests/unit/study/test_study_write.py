@@ -115,8 +115,20 @@ def test_a_scattered_rival_that_holds_a_task_open_is_named_with_its_own_gap(pres
     _, _, left, _ = block((tmp_path / "page.md").read_text(encoding="utf-8"), "answer").split("\n\n")
     assert "gpt (zero-shot) against bert (fine-tuned on 1,000), -20.0 points" in left
     assert re.search(r"-20\.0 points \(95 % interval [^)]*p < 0\.0001\), but bert", left), "its own p, not the rival's"
-    assert "but bert (fine-tuned on 1,000) against gpt (5-shot), whose draws lie far apart, +50.3 points" in left
+    assert "but bert (fine-tuned on 1,000) against gpt (5-shot), +50.3 points" in left
     assert "more seeds might" in left
+    short = block((tmp_path / "page.md").read_text(encoding="utf-8"), "answer_short")
+    assert ", but gpt (5-shot) is not told apart)" in short and "more seeds" not in short
+
+
+def test_sorted_demonstrations_are_no_wording(press: Press, tmp_path: Path) -> None:
+    press.cell("encoder", right=0.9, rows=1000)
+    press.cell("llm", right=0.7, shots=5, shot_order="mixed")
+    press.cell("llm", right=0.6, shots=5, shot_order="mixed", template="terse")
+    press.cell("llm", right=0.1, shots=5, shot_order="by_label")
+    write_study(press.close(), [tmp_path / "page.md"])
+    told = block((tmp_path / "page.md").read_text(encoding="utf-8"), "wordings")
+    assert "| 70.0 | 60.0 | 10.0 |" in told
 
 
 def test_before_both_sides_have_answered_nothing_is_claimed(press: Press, tmp_path: Path) -> None:
