@@ -7,8 +7,10 @@ ends may matter to a tokenizer or a prompt.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from beatingbert.errors import DataError
@@ -138,7 +140,15 @@ def _cell(row: StoredRow, column: str, place: str) -> Any:
 
 
 def _text(row: StoredRow, column: str, place: str) -> str:
-    return _checked_text(_cell(row, column, place), column, place)
+    found = column if column in row.cells else _alike(column, tuple(row.cells))
+    return _checked_text(_cell(row, found, place), column, place)
+
+
+@lru_cache(maxsize=64)
+def _alike(field: str, columns: tuple[str, ...]) -> str:
+    """The one column that is the field but for what a field's name cannot hold: 'Review Text' is 'Review_Text'."""
+    alike = [one for one in columns if isinstance(one, str) and re.sub(r"\W+", "_", one).strip("_") == field]
+    return alike[0] if len(alike) == 1 else field
 
 
 def _checked_text(value: Any, what: str, place: str) -> str:
