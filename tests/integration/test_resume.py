@@ -116,13 +116,14 @@ def answers(record: RunRecord) -> pd.DataFrame:
         ("training", 13, {}),  # in the second epoch
         ("training", 22, {"checkpoint_steps": 4}),  # in the third, two steps after a checkpoint within it
         ("measuring latency", 0, {}),  # after the training
+        ("training", 22, {"checkpoint_steps": 4, "weight_average": 0.9, "r_drop": 1.0}),
     ],
-    ids=["between epochs", "within an epoch", "after training"],
+    ids=["between epochs", "within an epoch", "after training", "averaging, two passes a step"],
 )
 def test_a_killed_training_goes_on_to_the_end_of_the_unbroken_one(
     given: dict[str, Any], tmp_path: Path, phase: str, at: int, changes: dict[str, Any]
 ) -> None:
-    unbroken = run(BERTConfig(**given, run_name="unbroken"))
+    unbroken = run(BERTConfig(**{**given, **changes}, run_name="unbroken"))
     killed({**given, "output_dir": tmp_path / "killed", **changes}, phase, at)
     left = sorted(path.name for path in (tmp_path / "killed").rglob("checkpoint-*"))
     assert left == {13: ["checkpoint-8"], 22: ["checkpoint-20"], 0: []}[at]

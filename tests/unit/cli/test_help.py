@@ -46,7 +46,7 @@ EVERY_RUN = "task max_samples max_eval_samples output_dir run_name data_dir seed
 RUN_BERT = [
     *"model lr batch_size epochs max_length gradient_accumulation_steps mode model_path no_fp16".split(),
     *"warmup_ratio weight_decay max_grad_norm metric_for_best early_stopping_patience fresh_head".split(),
-    *"retry_collapsed resume checkpoint_steps report_to".split(),
+    *"retry_collapsed r_drop weight_average resume checkpoint_steps report_to".split(),
     *EVERY_RUN,
 ]
 RUN_LLM = [
@@ -66,6 +66,8 @@ VALUES = {
     "warmup_ratio": "0.3",
     "weight_decay": "0.2",
     "max_grad_norm": "0.7",
+    "r_drop": "2.0",
+    "weight_average": "0.99",
     "metric_for_best": "mcc",
     "report_to": "wandb",
     "temperature": "0.5",

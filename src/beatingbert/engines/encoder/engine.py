@@ -33,7 +33,7 @@ from beatingbert.engines.encoder.checkpoints import (
 from beatingbert.engines.encoder.classifier import EncoderClassifier, longest_input, padding_token
 from beatingbert.engines.encoder.heads import judge_head, with_new_head
 from beatingbert.engines.encoder.reporting import require_reporter
-from beatingbert.engines.encoder.settings import KEPT, EncoderSettings
+from beatingbert.engines.encoder.settings import KEPT, LOSS, EncoderSettings
 from beatingbert.engines.encoder.train import Plan, fine_tune
 from beatingbert.engines.encoder.trainer import Collator, EncodedRows
 from beatingbert.engines.hush import hushed
@@ -136,7 +136,9 @@ class EncoderEngine:
             {
                 "seed": seed,
                 "best_epoch": trained.best_epoch,
-                settings.metric_for_best: best.get(settings.metric_for_best),
+                settings.metric_for_best: best.get(
+                    "development_loss" if settings.metric_for_best == LOSS else settings.metric_for_best
+                ),
                 "collapsed": collapsed,
                 "seconds": trained.seconds,
             }

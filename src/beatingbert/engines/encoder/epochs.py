@@ -14,7 +14,7 @@ from transformers.trainer_callback import ExportableState
 
 from beatingbert.engines.encoder.checkpoints import last_checkpoint
 from beatingbert.engines.encoder.order import LengthGroupedOrder
-from beatingbert.engines.encoder.settings import METRICS, EncoderSettings
+from beatingbert.engines.encoder.settings import LOSS, METRICS, EncoderSettings
 from beatingbert.engines.encoder.vocabulary import whole_vocabulary
 from beatingbert.engines.encoder.watch import LossWatch, weights_are_numbers
 from beatingbert.errors import TrainingError
@@ -147,8 +147,7 @@ class KeepBest(TrainerCallback, ExportableState):  # type: ignore[misc]
         epoch["development_loss"] = float(metrics["eval_loss"])
         epoch |= {name: float(metrics[f"eval_{name}"]) for name in (*METRICS, "predicted_classes")}
         epoch["evaluation_seconds"] = float(metrics["eval_runtime"])
-        metric = self._settings.metric_for_best
-        if self.best_epoch == 0 or epoch[metric] > self.history[self.best_epoch - 1][metric]:
+        if self.best_epoch == 0 or self._worth(epoch) > self._worth(self.history[self.best_epoch - 1]):
             self.best_epoch = len(self.history)
             if self._main:
                 with whole_vocabulary(model):
@@ -164,6 +163,10 @@ class KeepBest(TrainerCallback, ExportableState):  # type: ignore[misc]
             for folder in self._scratch.glob("best-*"):
                 if folder != self.best_folder:
                     shutil.rmtree(folder)
+
+    def _worth(self, epoch: dict[str, float]) -> float:
+        metric = self._settings.metric_for_best
+        return -epoch["development_loss"] if metric == LOSS else epoch[metric]
 
     def _everyones_loss(self, args: Any) -> float:
         """Sum of the epoch's losses so far, the mean over all processes."""

@@ -10,6 +10,7 @@ from beatingbert.errors import SettingsError
 VERSION = 3  # attention by plain products, long gradients shortened in the optimiser; order and dropout since 2
 KEPT = "model"  # the folder of the weights, within that of a kept classifier
 METRICS = ("accuracy", "macro_f1", "mcc")
+LOSS = "loss"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,10 +27,15 @@ class EncoderSettings:
         warmup_share: share of all steps in which the learning rate rises.
         weight_decay: on all weights but biases and norms.
         max_grad_norm: longest gradient; a longer one is shortened to it. 0 leaves all as they are.
-        metric_for_best: what the best epoch is chosen by, on the development part.
+        metric_for_best: what the best epoch is chosen by, on the development part; "loss" is the cross-entropy, which
+            tells of overfitting before the others do.
         early_stopping_patience: epochs without a better one after which the training stops; None never stops it.
         fresh_head: throw away a head that the checkpoint has been trained with.
         retry_collapsed: further trainings, each with another seed, while all answers on development are one class.
+        r_drop: weight of the divergence between two passes with different dropout (Liang et al. 2021, the alpha of
+            equation 4); 0 makes one pass, anything else costs about twice the time.
+        weight_average: how much of the average over the steps' weights each step leaves; that average is judged,
+            kept and answers. 0 for none, 0.999 is usual.
         full_precision: compute in fp32 even where the hardware has a faster format.
         trained_model: folder of an encoder that has been fine-tuned already; nothing is trained then.
     """
@@ -43,10 +49,12 @@ class EncoderSettings:
     warmup_share: float = 0.1
     weight_decay: float = 0.01
     max_grad_norm: float = 1.0
-    metric_for_best: Literal["accuracy", "macro_f1", "mcc"] = "accuracy"
+    metric_for_best: Literal["accuracy", "macro_f1", "mcc", "loss"] = "accuracy"
     early_stopping_patience: int | None = None
     fresh_head: bool = False
     retry_collapsed: int = 0
+    r_drop: float = 0.0
+    weight_average: float = 0.0
     full_precision: bool = False
     trained_model: str | None = None
 
@@ -60,11 +68,15 @@ class EncoderSettings:
             raise SettingsError(f"learning_rate must lie between 0 and 1, got {self.learning_rate}")
         if not 0 <= self.warmup_share < 1:
             raise SettingsError(f"warmup_share must lie in [0, 1), got {self.warmup_share}")
-        for name in ("weight_decay", "max_grad_norm", "retry_collapsed"):
+        if not 0 <= self.weight_average < 1:
+            raise SettingsError(f"weight_average must lie in [0, 1), got {self.weight_average}")
+        for name in ("weight_decay", "max_grad_norm", "retry_collapsed", "r_drop"):
             if not getattr(self, name) >= 0:  # so written, "not a number" is refused too
                 raise SettingsError(f"{name} must not be negative, got {getattr(self, name)}")
-        if self.metric_for_best not in METRICS:
-            raise SettingsError(f"metric_for_best must be one of {', '.join(METRICS)}, got {self.metric_for_best!r}")
+        if self.metric_for_best not in (*METRICS, LOSS):
+            raise SettingsError(
+                f"metric_for_best must be one of {', '.join((*METRICS, LOSS))}, got {self.metric_for_best!r}"
+            )
         if self.early_stopping_patience is not None and self.early_stopping_patience < 1:
             raise SettingsError(
                 f"early_stopping_patience must be at least 1 epoch, got {self.early_stopping_patience}; "

@@ -17,6 +17,7 @@ import torch
 from transformers import PrinterCallback, TrainingArguments
 
 from beatingbert.engines.encoder import company
+from beatingbert.engines.encoder.average import WeightAverage
 from beatingbert.engines.encoder.checkpoints import drop_broken_checkpoints, last_checkpoint
 from beatingbert.engines.encoder.dropout import quicken
 from beatingbert.engines.encoder.epochs import KeepBest
@@ -97,6 +98,8 @@ def fine_tune(
         if whole is not None:
             logger.info("going on from %s", whole.name)
         trainer.train(resume_from_checkpoint=None if whole is None else str(whole))
+        if trainer.average is not None:
+            trainer.average.settle()
     restore(model)
     _keep_models(model, keeper, plan.folder)
     return Trained(
@@ -125,16 +128,19 @@ def _make_trainer(
         main=company.is_main(),
         deadline=plan.upkeep.deadline,
     )
+    average = WeightAverage(model, settings.weight_average) if settings.weight_average else None
     trainer = ClassificationTrainer(
         order,
         watch,
+        average,
+        settings.r_drop,
         model=model,
         args=_arguments(model, len(train), development is not None, plan),
         train_dataset=train,
         eval_dataset=development,
         data_collator=collator,
         compute_metrics=development_metrics,
-        callbacks=[keeper],
+        callbacks=[keeper] if average is None else [average, keeper],
     )
     # The loss is a batch's mean, so Trainer must divide it by the batches of a step; models that could count the
     # step's questions themselves make it believe that this has been done.

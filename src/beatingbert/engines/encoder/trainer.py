@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ import torch
 from torch.utils.data import Dataset
 from transformers import Trainer
 
+from beatingbert.engines.encoder.average import WeightAverage
 from beatingbert.engines.encoder.batches import Encoded, pad
 from beatingbert.engines.encoder.order import LengthGroupedOrder
 from beatingbert.engines.encoder.watch import LossWatch
@@ -61,12 +64,30 @@ class Collator:
 
 
 class ClassificationTrainer(Trainer):  # type: ignore[misc]
-    """Trainer whose loss leaves out choices that a question does not have, and is watched."""
+    """Trainer whose loss leaves out choices that a question does not have, and is watched.
 
-    def __init__(self, order: LengthGroupedOrder, watch: LossWatch, **options: Any) -> None:
+    Args:
+        order: of the rows.
+        watch: hears each step's loss.
+        average: of the weights, which is what epochs are judged by; it must be among the callbacks too.
+        r_drop: see `EncoderSettings`.
+        options: Trainer's own.
+    """
+
+    def __init__(
+        self, order: LengthGroupedOrder, watch: LossWatch, average: WeightAverage | None, r_drop: float, **options: Any
+    ) -> None:
+        self.average = average
         self._order = order
         self._watch = watch
+        self._r_drop = r_drop
         super().__init__(**options)
+
+    def evaluate(self, *given: Any, **named: Any) -> dict[str, float]:
+        """The metrics of the averaged weights where there are any."""
+        with self.average.in_place() if self.average is not None else nullcontext():
+            found: dict[str, float] = super().evaluate(*given, **named)
+        return found
 
     def _get_train_sampler(self, train_dataset: Any = None) -> LengthGroupedOrder:
         return self._order
@@ -91,12 +112,36 @@ class ClassificationTrainer(Trainer):  # type: ignore[misc]
         optimizer.grad_scale = ((length + 1e-6) / self.args.max_grad_norm).clamp(min=1.0)
         return length
 
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        super()._save(output_dir, state_dict)
+        if self.average is not None:
+            self.average.save(Path(output_dir or self.args.output_dir))
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
+        if self.average is not None:
+            self.average.load(Path(resume_from_checkpoint))
+
     def compute_loss(self, model: Any, inputs: dict[str, torch.Tensor], return_outputs: bool = False, **_: Any) -> Any:
-        """Mean cross-entropy of the batch."""
+        """Mean cross-entropy of the batch, with R-Drop's divergence in training where that is asked for."""
         labels = inputs.pop("labels")
+        if self._r_drop and model.training:
+            return self._two_passes(model, inputs, labels)
         logits = masked_logits(model, inputs)
         loss = torch.nn.functional.cross_entropy(logits.float(), labels)
         return (loss, {"loss": loss, "logits": logits}) if return_outputs else loss
+
+    def _two_passes(self, model: Any, inputs: dict[str, torch.Tensor], labels: torch.Tensor) -> torch.Tensor:
+        """Half of equation 4 of Liang et al. (2021): the mean of both cross-entropies and alpha/2 times the divergence.
+
+        Both passes are one of twice the questions, as dropout differs between rows anyway.
+        """
+        logits = masked_logits(model, {name: torch.cat([value, value]) for name, value in inputs.items()}).float()
+        one, other = torch.log_softmax(logits, dim=-1).chunk(2)
+        entropy = torch.nn.functional.nll_loss(torch.cat([one, other]), torch.cat([labels, labels]))
+        apart = (one - other).nan_to_num(0.0)  # a choice that a question does not have is minus infinity in both
+        divergence = 0.5 * ((one.exp() - other.exp()) * apart).sum(dim=-1).mean()
+        return entropy + 0.5 * self._r_drop * divergence
 
 
 def masked_logits(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:

@@ -28,11 +28,15 @@ class BERTConfig(RunConfig):
         warmup_ratio: Share of all steps in which the learning rate rises.
         weight_decay: On all weights but biases and norms.
         max_grad_norm: Longest gradient; longer ones are shortened to it. 0 for none.
-        metric_for_best: What the best epoch is chosen by.
+        metric_for_best: What the best epoch is chosen by; 'loss' tells of overfitting before the others do.
         early_stopping_patience: Epochs without a better one after which training stops. Default: never.
         fresh_head: Throw away a head that the checkpoint has already been trained with.
         retry_collapsed: Train again with another seed, this often at most, while all answers on the development part
             are one class.
+        r_drop: Weight of the divergence between two passes with different dropout (R-Drop's alpha; 1 to 5 are usual).
+            Twice the time. 0 for none.
+        weight_average: Let the average of the steps' weights answer, of which each step leaves this share (0.999 is
+            usual). 0 for none.
         resume: Go on from the last checkpoint of an interrupted run: the one in --output_dir or of --run_name, else
             the latest with these settings.
         checkpoint_steps: Steps between checkpoints within long epochs. Default: one at the end of each epoch.
@@ -51,10 +55,12 @@ class BERTConfig(RunConfig):
     warmup_ratio: float = 0.1
     weight_decay: float = 0.01
     max_grad_norm: float = 1.0
-    metric_for_best: Literal["accuracy", "macro_f1", "mcc"] = "accuracy"
+    metric_for_best: Literal["accuracy", "macro_f1", "mcc", "loss"] = "accuracy"
     early_stopping_patience: int | None = None
     fresh_head: bool = False
     retry_collapsed: int = 0
+    r_drop: float = 0.0
+    weight_average: float = 0.0
     resume: bool = False
     checkpoint_steps: int | None = None
     report_to: Literal["none", "tensorboard", "wandb", "mlflow"] = "none"
@@ -101,7 +107,7 @@ class BERTConfig(RunConfig):
 
     def engine_settings(self) -> dict[str, Any]:
         """As `EncoderSettings` wants them."""
-        return {
+        settings = {
             "checkpoint": self.model_name,
             "learning_rate": self.learning_rate,
             "batch_size": self.batch_size,
@@ -118,6 +124,9 @@ class BERTConfig(RunConfig):
             "fresh_head": self.fresh_head,
             "retry_collapsed": self.retry_collapsed,
         }
+        # Named only where they are used, so that cells without them keep their ids.
+        unusual = {"r_drop": self.r_drop, "weight_average": self.weight_average}
+        return settings | {name: value for name, value in unusual.items() if value}
 
     @property
     def upkeep(self) -> Upkeep:

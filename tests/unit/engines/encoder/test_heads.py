@@ -79,7 +79,7 @@ def test_a_head_that_was_trained_for_something_else_is_refused_unless_it_may_go(
         fit(checkpoint, workplace(task))
     classifier = fit(checkpoint, workplace(task), fresh_head=True)
     assert classifier.facts.notes["head"] == "replaced"
-    held = classifier.model.classifier.weight
+    held = classifier.model.classifier.weight.cpu()
     assert len(held) == (2 if task == "sst2" else 1)
     assert not any(torch.allclose(row, old, atol=1e-4) for row in held for old in head_of(checkpoint))
 
@@ -91,7 +91,9 @@ def test_a_head_for_these_labels_or_for_labels_without_names_is_trained_on(
     checkpoint, place = headed(*labels), workplace("sst2")
     classifier = fit(checkpoint, place)
     assert classifier.facts.notes["head"] == "kept"
-    torch.testing.assert_close(classifier.model.classifier.weight.detach(), head_of(checkpoint), atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        classifier.model.classifier.weight.detach().cpu(), head_of(checkpoint), atol=1e-6, rtol=0
+    )
     config = json.loads((place.folder / "model" / "best_model" / "config.json").read_text())
     assert list(config["id2label"].values()) == ["negative", "positive"]
 
@@ -101,7 +103,9 @@ def test_a_multiple_choice_head_is_trained_on(
 ) -> None:
     checkpoint = headed("one", "two", architecture=BertForMultipleChoice)
     classifier = fit(checkpoint, workplace("arc_challenge"))
-    torch.testing.assert_close(classifier.model.classifier.weight.detach(), head_of(checkpoint), atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        classifier.model.classifier.weight.detach().cpu(), head_of(checkpoint), atol=1e-6, rtol=0
+    )
 
 
 def test_a_head_that_labels_tokens_is_not_taken_for_one_that_labels_texts(

@@ -24,7 +24,9 @@ from beatingbert.errors import SettingsError
         ({"max_grad_norm": -0.1}, r"max_grad_norm must not be negative, got -0\.1"),
         ({"retry_collapsed": -1}, "retry_collapsed must not be negative, got -1"),
         ({"early_stopping_patience": 0}, "early_stopping_patience must be at least 1 epoch, got 0"),
-        ({"metric_for_best": "f1"}, "metric_for_best must be one of accuracy, macro_f1, mcc, got 'f1'"),
+        ({"metric_for_best": "f1"}, "metric_for_best must be one of accuracy, macro_f1, mcc, loss, got 'f1'"),
+        ({"r_drop": -1.0}, r"r_drop must not be negative, got -1\.0"),
+        ({"weight_average": 1.0}, r"weight_average must lie in \[0, 1\), got 1\.0"),
     ],
 )
 def test_a_setting_out_of_range_is_refused(settings: dict[str, Any], message: str) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import copy
 import json
 import shutil
 from collections.abc import Callable
@@ -168,7 +167,7 @@ def test_the_best_epoch_on_development_answers(
 
     def on_evaluate(self: Any, args: Any, state: Any, control: Any, metrics: Any, model: Any = None, **_: Any) -> None:
         with whole_vocabulary(model):
-            weights.append(copy.deepcopy(model.state_dict()))
+            weights.append({name: weight.cpu().clone() for name, weight in model.state_dict().items()})
         keep(self, args, state, control, metrics, model=model)
 
     monkeypatch.setattr(train.KeepBest, "on_evaluate", on_evaluate)
@@ -178,7 +177,7 @@ def test_the_best_epoch_on_development_answers(
     assert [epoch["accuracy"] for epoch in classifier.facts.history] == [0.25, 0.75, 0.5, 0.75]
     assert [epoch["epoch"] for epoch in classifier.facts.history] == [1, 2, 3, 4]
     for held, expected in ((classifier.model.state_dict(), weights[1]), (_saved(place, "best_model"), weights[1])):
-        assert all(torch.equal(held[name], expected[name]) for name in expected)
+        assert all(torch.equal(held[name].cpu(), expected[name]) for name in expected)
     final = _saved(place, "final_model")
     assert all(torch.equal(final[name], weights[3][name]) for name in weights[3])
 
@@ -423,7 +422,8 @@ def test_a_loss_that_is_no_number_stops_at_its_step_and_names_the_last_good_chec
     place = workplace("sst2")
     with pytest.raises(TrainingError, match=rf"training loss became nan at step {first_bad} of 12, .*{kept}"):
         fit(tiny_bert, epochs=3, place=place)
-    assert len(done) == first_bad
+    late = 1 if torch.cuda.is_available() else 0  # a GPU is asked without waiting for it
+    assert first_bad <= len(done) <= first_bad + late
     assert (place.folder / "trainer" / "checkpoint-4" / "model.safetensors").is_file() == (first_bad > 4)
 
 

@@ -13,6 +13,7 @@ import torch
 
 from beatingbert.checkpoints import device
 from beatingbert.engines import onednn
+from beatingbert.engines.llm import engine as llm_engine
 from beatingbert.engines.llm.classifier import LlmClassifier
 from beatingbert.engines.llm.engine import LlmEngine
 from beatingbert.engines.llm.settings import LLMSettings
@@ -71,6 +72,7 @@ def test_layers_are_packed_where_the_processor_likes_it_and_the_scores_stay(
     fit: Fit, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = []
+    monkeypatch.setattr(llm_engine, "best_device", lambda: "cpu")
     for pays in (False, True):
         monkeypatch.setattr(onednn, "pays", lambda device, pays=pays: pays)
         classifier = fit(checkpoint, shots=2)

@@ -147,7 +147,7 @@ def test_the_models_own_weights_are_not_touched(
     assert classifier.facts.precision == precision
     held = {name.replace(".base_layer", ""): weight for name, weight in classifier.model.state_dict().items()}
     for name, weight in load_file(tiny_llama / "model.safetensors").items():
-        assert torch.equal(held[name], weight.to(held[name].dtype))
+        assert torch.equal(held[name].cpu(), weight.to(held[name].dtype))
 
 
 def test_half_precision_learns_as_well(fit: Fit, tiny_qwen: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +165,9 @@ def test_the_best_epoch_on_development_answers(
     held: list[dict[str, torch.Tensor]] = []
 
     def grade(self: Exam, model: Any) -> dict[str, float]:
-        held.append({name: weight.detach().clone() for name, weight in model.named_parameters() if "lora_" in name})
+        held.append(
+            {name: weight.detach().cpu().clone() for name, weight in model.named_parameters() if "lora_" in name}
+        )
         return {"accuracy": next(dictated), "macro_f1": 0.0}
 
     monkeypatch.setattr(Exam, "grade", grade)
@@ -175,7 +177,7 @@ def test_the_best_epoch_on_development_answers(
     assert [epoch["accuracy"] for epoch in classifier.facts.history] == [0.25, 0.75, 0.5, 0.75]
     kept = {name: weight for name, weight in classifier.model.named_parameters() if "lora_" in name}
     for name, weight in kept.items():
-        assert torch.equal(weight, held[1][name])
+        assert torch.equal(weight.cpu(), held[1][name])
     for folder, epoch in (("best_adapter", 1), ("final_adapter", 3)):
         saved = weights(place.folder / "adapter" / folder)
         assert len(saved) == len(kept)
@@ -236,13 +238,14 @@ def test_an_adapter_gives_the_answers_of_its_trainings_end(
         trained = fit(tiny_gemma_chat, place=place, epochs=2, full_precision=full)
         folder = place.folder / "adapter" / "best_adapter"
         loaded = fit(tiny_gemma_chat, train=[], development=[], adapter=str(folder), full_precision=full)
-        assert loaded.predict(ASKED) == trained.predict(ASKED)
+        answers = trained.predict(ASKED)
+        assert loaded.predict(ASKED) == answers
         assert loaded.facts.history == []
         assert loaded.facts.train_seconds == 0
         assert loaded.facts.notes["adapter"] == str(folder)
         assert loaded.facts.notes["asked_otherwise_than_trained"] == []
         plain = LlmEngine(LLMSettings(checkpoint=str(tiny_gemma_chat), full_precision=full), place)
-        assert plain.fit([], development=[], seed=99).predict(ASKED) != trained.predict(ASKED)
+        assert plain.fit([], development=[], seed=99).predict(ASKED) != answers
 
 
 def test_what_is_asked_otherwise_than_in_training_is_told(
@@ -270,7 +273,7 @@ model = PeftModel.from_pretrained(base, {str(folder)!r}).eval()
 print(json.dumps(model(torch.tensor([[5, 9, 30, 31]])).logits[0, -1].tolist()))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    expected = classifier.model(torch.tensor([[5, 9, 30, 31]])).logits[0, -1]
+    expected = classifier.model(torch.tensor([[5, 9, 30, 31]], device=classifier.model.device)).logits[0, -1].cpu()
     torch.testing.assert_close(torch.tensor(json.loads(done.stdout.splitlines()[-1])), expected)
     assert sorted(path.name for path in folder.iterdir()) == [
         *("adapter_config.json", "adapter_model.safetensors", "beatingbert.json")
