@@ -44,6 +44,7 @@ class Press:
         draw: int = 0,
         done: bool = True,
         p50: float = 10.0,
+        gpu: str | None = None,
         **settings: Any,
     ) -> Cell:
         """One cell.
@@ -60,6 +61,7 @@ class Press:
             draw: which rows are right: the first ones for 0, else drawn by this and the seed.
             done: whether it has been run.
             p50: median latency in milliseconds.
+            gpu: where it has run; None for the processor.
             settings: that differ from the usual.
         """
         usual = ENCODER if engine == "encoder" else {"checkpoint": "gpt", **ASKED} if engine in ("llm", "lora") else {}
@@ -80,7 +82,7 @@ class Press:
             Listed(id=cell.id, name=name, task=task, engine=engine, model=model, how=engine, template=template)
         )
         if done:
-            self._write(name, cell, model, right, silent, draw, p50)
+            self._write(name, cell, model, right, silent, draw, p50, gpu)
         return cell
 
     def close(self) -> Path:
@@ -89,7 +91,15 @@ class Press:
         return self.folder
 
     def _write(
-        self, name: str, cell: Cell, model: str, share: float, silent: Sequence[int], draw: int, p50: float
+        self,
+        name: str,
+        cell: Cell,
+        model: str,
+        share: float,
+        silent: Sequence[int],
+        draw: int,
+        p50: float,
+        gpu: str | None,
     ) -> None:
         labels = TASKS[cell.task].labels
         examples = [Example(Question(f"q{at:03d}", {}), labels[at % len(labels)]) for at in range(ROWS)]
@@ -119,10 +129,12 @@ class Press:
                 "throughput": {"questions_per_second": 100.0, "n": ROWS, "seconds": 2.0},
                 "memory": {"fit": {}, "answer": {"process_mib": 512.4, "device_mib": None}},
                 **{"load_seconds": 0.5, "train_seconds": 60.0 if engine_trains(cell.engine) else 0.0},
-                **{"parameters": 100, "disk_bytes": 400, "device": "cpu", "precision": "fp32"},
+                **{"parameters": 100, "disk_bytes": 400, "device": "cuda" if gpu else "cpu", "precision": "fp32"},
             },
             data={"train_rows": cell.train_size, "revision": "r1", "splits": {}},
-            environment={"machine": {"cpu": "Processor", "logical_cores": 2}},
+            environment={
+                "machine": {"cpu": "Processor", "logical_cores": 2, "gpus": [{"name": gpu}] if gpu else []},
+            },
             **{name: {} for name in ("checkpoint", "template", "notes")},
             **dict.fromkeys(("started_at", "finished_at"), "2026-01-01T12:00:00+01:00"),
         )

@@ -45,6 +45,15 @@ def machine_of(record: RunRecord) -> str:
     return f"{_told(record).get('cpu') or 'unknown processor'}, {told}"
 
 
+def processor_of(record: RunRecord) -> str:
+    """What computed: the GPU's name, the processor's whatever the number of cores, or the server."""
+    if record.is_served:
+        return machine_of(record)
+    if uses_gpu(record):
+        return next(iter(gpus_of(record)), "unknown GPU")
+    return str(_told(record).get("cpu") or "unknown processor")
+
+
 def by_machine(records: Iterable[RunRecord]) -> dict[tuple[str, str], list[RunRecord]]:
     """(machine, precision) to the runs that were measured there in it, in the order of the first of each."""
     found: dict[tuple[str, str], list[RunRecord]] = defaultdict(list)

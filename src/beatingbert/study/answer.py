@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from statistics import median
 
 from beatingbert.report.contenders import Contender, Kind
-from beatingbert.report.machines import of_one_machine
+from beatingbert.report.machines import machine_of
 from beatingbert.report.text import duration, escape_markdown
+from beatingbert.study.clock import Clock
 from beatingbert.study.crossings import LearningCurve
 from beatingbert.study.quotes import Quotes, name_cells
 from beatingbert.study.verdicts import Ruling
@@ -16,13 +18,14 @@ from beatingbert.tasks.catalog import TASKS
 
 
 def answer(
-    rulings: Sequence[Ruling], curves: Sequence[LearningCurve], quotes: Quotes, *, brief: bool = False
+    rulings: Sequence[Ruling], curves: Sequence[LearningCurve], clock: Clock, quotes: Quotes, *, brief: bool = False
 ) -> list[str]:
     """The five sentences; what cannot be said yet is said to be so.
 
     Args:
         rulings: one per task and way of using an LLM.
         curves: of whatever was trained at several sizes.
+        clock: whose times count.
         quotes: remembers the figures.
         brief: leave out what would settle an open task, for a page that has the table of verdicts beneath.
     """
@@ -34,7 +37,7 @@ def answer(
         _llm_wins(rulings, quotes),
         _open(rulings, quotes, brief),
         *_crossing(curves, quotes),
-        _price(rulings, quotes),
+        *_price(rulings, clock, quotes),
     ]
 
 
@@ -174,25 +177,45 @@ def about(rows: float, curve: LearningCurve | None = None) -> str:
     return f"{round(rows / 10**digits) * 10**digits:,}"
 
 
-def _price(rulings: Sequence[Ruling], quotes: Quotes) -> str:
-    """Of the task with the most rows, the best of either side."""
-    first = most_asked(rulings)
-    of_task = [one for one in rulings if one.group is first.group]
+def timed_task(rulings: Sequence[Ruling], clock: Clock) -> str:
+    """Where the best encoder and most of the best LLMs have times; of several tasks the one with the most rows."""
+
+    def told(of_task: Sequence[Contender]) -> tuple[bool, int]:
+        return bool(clock.runs_of(of_task[0])), sum(bool(clock.runs_of(one)) for one in of_task)
+
+    asked = sorted(_best(rulings).items(), key=lambda one: -_rows(rulings, one[0]))
+    return max(asked, key=lambda one: told(one[1]))[0]
+
+
+def _best(rulings: Sequence[Ruling]) -> dict[str, list[Contender]]:
+    """Task to its best encoder, then the best LLM of each way."""
+    found: dict[str, list[Contender]] = {}
+    for one in rulings:
+        found.setdefault(one.group.task, [one.encoder]).append(one.llm)
+    return found
+
+
+def _rows(rulings: Sequence[Ruling], task: str) -> int:
+    return max(one.group.rows for one in rulings if one.group.task == task)
+
+
+def _price(rulings: Sequence[Ruling], clock: Clock, quotes: Quotes) -> list[str]:
+    task = timed_task(rulings, clock)
     told = []
-    for contender in (first.encoder, *(one.llm for one in of_task)):
-        *_, records = of_one_machine(contender.records)
+    machine = ""
+    for contender in _best(rulings)[task]:
+        records = clock.runs_of(contender)
+        if not records:
+            continue
+        timed = replace(contender, records=tuple(records))
+        machine = machine or escape_markdown(machine_of(records[0]))
         p50 = median(record.efficiency["latency"]["p50_ms"] for record in records)
         trained = median(record.efficiency["train_seconds"] for record in records)
-        latency = quotes.measured("answer", "latency", f"{p50:.1f} ms", p50, contender)
+        latency = quotes.measured("answer", "latency", f"{p50:.1f} ms", p50, timed)
         training = "needs no training"
         if trained:
-            training = f"was trained for {quotes.measured('answer', 'training', duration(trained), trained, contender)}"
-        told.append(f"{named(contender)} answers a question in {latency} and {training} {name_cells(contender)}")
-    machine = escape_markdown(of_one_machine(first.encoder.records)[0])
-    task = title_of(first.group.task)
-    return f"**The price:** on {task} {'; '.join(told)} (medians, one question at a time, {machine})."
-
-
-def most_asked(rulings: Sequence[Ruling]) -> Ruling:
-    """Of the task with the most rows; of several the first."""
-    return max(rulings, key=lambda ruling: ruling.group.rows)
+            training = f"was trained for {quotes.measured('answer', 'training', duration(trained), trained, timed)}"
+        told.append(f"{named(timed)} answers a question in {latency} and {training} {name_cells(timed)}")
+    if not told:
+        return []
+    return [f"**The price:** on {title_of(task)} {'; '.join(told)} (medians, one question at a time, {machine})."]

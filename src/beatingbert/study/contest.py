@@ -9,12 +9,14 @@ from statistics import median
 
 from beatingbert.report.contenders import Contender
 from beatingbert.report.estimates import accuracy_of
-from beatingbert.report.machines import of_one_machine
+from beatingbert.report.machines import machine_of
 from beatingbert.report.prices import Prices
 from beatingbert.report.text import duration, escape_markdown, markdown_table, money, whole
 from beatingbert.report.unknown import known_median, peak_mib
 from beatingbert.runs.published import Listed
+from beatingbert.runs.record import RunRecord
 from beatingbert.study.answer import about, plain_title, title_of
+from beatingbert.study.clock import Clock
 from beatingbert.study.crossings import LearningCurve
 from beatingbert.study.material import Lineup, Material
 from beatingbert.study.quotes import Quotes, short_ids
@@ -141,34 +143,45 @@ def _overtakes(one: LearningCurve) -> str:
     return f"{point} [{about(one.low, one)}, {about(one.high, one)}]"
 
 
-def costs(lineups: Sequence[Lineup], prices: Prices) -> Section:
-    """Speed, memory, training and price of everyone in the main contest; each on the machine of most of its runs."""
+def costs(lineups: Sequence[Lineup], clock: Clock, prices: Prices) -> Section:
+    """Speed, memory, training and price of everyone in the main contest who has runs on the processor that counts."""
     columns = ["model", "how", "accuracy [95 %]", "p50 / p95 ms", "per s", "peak MiB", "training"]
     columns.append(f"{escape_markdown(prices.currency)} per million answers")
     parts: list[str] = []
     plain: Rows = [["task", "model", "how", "machine", "p50_ms", "p95_ms", "per_second", "peak_mib", "train_seconds"]]
     plain[0] += ["per_million", "cells"]
     machines: dict[str, None] = {}
+    away: list[Contender] = []
     for lineup in lineups:
         group, rows = lineup.group, []
         for one in lineup.main:
-            machine, _, records = of_one_machine(one.records)
+            records = clock.runs_of(one)
+            if not records:
+                away.append(one)
+                continue
+            machine = machine_of(records[0])
             machines[machine] = None
             spent = [record.efficiency for record in records]
             p50, p95 = (median(each["latency"][name] for each in spent) for name in ("p50_ms", "p95_ms"))
             speed = median(each["throughput"]["questions_per_second"] for each in spent)
             peak, trained = known_median(map(peak_mib, spent)), median(each["train_seconds"] for each in spent)
-            price = price_of(one, prices)
+            price = price_of(records, prices)
             shown = [f"{p50:.1f} / {p95:.1f}", f"{speed:,.0f}", whole(peak), duration(trained), money(price)]
             rows.append([one.model, one.how, in_percent(accuracy_of(one.records, group.split)), *shown])
             numbers = exact(p50, p95, speed, peak, trained, price)
             plain.append([group.task, one.model, one.how, machine, *numbers, full_ids(one)])
-        parts += [f"### {title_of(group.task)}\n", markdown_table(columns, rows, left=2)]
+        if rows:
+            parts += [f"### {title_of(group.task)}\n", markdown_table(columns, rows, left=2)]
     parts.append(f"Measured on {escape_markdown('; '.join(machines))}. Prices: {escape_markdown(prices.source)}.\n")
+    if away:
+        names = ", ".join(dict.fromkeys(escape_markdown(one.name) for one in away))
+        parts.append(
+            f"On some tasks {names} ran on {escape_markdown('; '.join(clock.others))} alone: no times are given there, "
+            "as those of two machines cannot be compared.\n"
+        )
     return Section("\n".join(parts), {"costs": plain})
 
 
-def price_of(one: Contender, prices: Prices) -> float | None:
-    """What a million answers cost, the median of the runs on one machine; None where nobody knows."""
-    *_, records = of_one_machine(one.records)
+def price_of(records: Sequence[RunRecord], prices: Prices) -> float | None:
+    """What a million answers cost, the median of some runs on one machine; None where nobody knows."""
     return known_median(prices.cost(record).per_million for record in records)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from beatingbert.report.contenders import Contender, Kind
-from beatingbert.report.machines import of_one_machine
+from beatingbert.report.machines import machine_of
 from beatingbert.report.plots.gaps import Gap, draw_gaps
 from beatingbert.report.plots.latency import draw_latency
 from beatingbert.report.plots.learning import draw_learning
@@ -18,6 +19,7 @@ from beatingbert.report.plots.values import percent_of, point_of, title_of
 from beatingbert.report.prices import Prices
 from beatingbert.report.text import money
 from beatingbert.study.answer import plain_title
+from beatingbert.study.clock import Clock
 from beatingbert.study.contest import price_of
 from beatingbert.study.crossings import LearningCurve
 from beatingbert.study.material import Lineup
@@ -31,6 +33,7 @@ def draw_study(
     lineups: Sequence[Lineup],
     rulings: Sequence[Ruling],
     curves: Sequence[LearningCurve],
+    clock: Clock,
     prices: Prices,
 ) -> list[str]:
     """Write all pictures as PNG; the same records give the same bytes.
@@ -40,19 +43,23 @@ def draw_study(
     """
     names = []
     with drawing():
-        for name, figure in _figures(lineups, rulings, curves, prices):
+        for name, figure in _figures(lineups, rulings, curves, clock, prices):
             save(figure, folder, name, formats=("png",))
             names.append(name)
     return names
 
 
 def _figures(
-    lineups: Sequence[Lineup], rulings: Sequence[Ruling], curves: Sequence[LearningCurve], prices: Prices
+    lineups: Sequence[Lineup],
+    rulings: Sequence[Ruling],
+    curves: Sequence[LearningCurve],
+    clock: Clock,
+    prices: Prices,
 ) -> Iterator[tuple[str, Figure]]:
     if rulings:
         yield "gaps", _gaps(rulings)
     for lineup in lineups:
-        figure = _latency(lineup, prices)
+        figure = _latency(lineup, clock, prices)
         if figure is not None:
             yield f"latency_{lineup.group.task}", figure
     for task in dict.fromkeys(one.group.task for one in curves):
@@ -79,20 +86,24 @@ def _gaps(rulings: Sequence[Ruling]) -> Figure:
     return draw_gaps(gaps, title="The best LLM minus the best encoder (95 % intervals, all tasks together)", axis=axis)
 
 
-def _latency(lineup: Lineup, prices: Prices) -> Figure | None:
-    """Accuracy against latency on the machine of most runs, the price behind each name."""
+def _latency(lineup: Lineup, clock: Clock, prices: Prices) -> Figure | None:
+    """Accuracy against latency of those whose times count, the price behind each name."""
     group = lineup.group
-    points, levels = [], []
+    points, levels, machine = [], [], ""
     for one in lineup.main:
         if one.is_constant:
             levels.append(Level(name=one.model, look=LOOKS[one.kind], value=percent_of(group, one)))
             continue
-        price = price_of(one, prices)
+        records = clock.runs_of(one)
+        if not records:
+            continue
+        machine = machine or machine_of(records[0])
+        price = price_of(records, prices)
         name = _short(one, lineup) + ("" if price is None else f": {money(price)}")
-        points.append(replace(point_of(group, one, "accuracy"), name=name))
+        latency = median(record.efficiency["latency"]["p50_ms"] for record in records)
+        points.append(replace(point_of(group, one, "accuracy"), name=name, milliseconds=latency))
     if not any(one.milliseconds for one in points):
         return None
-    machine = of_one_machine([record for one in lineup.main for record in one.records])[0]
     title = f"Accuracy against latency on {title_of(group)}; {machine}; {prices.currency} per million answers"
     return draw_latency(points, title=title, axis="accuracy, %", levels=levels)
 

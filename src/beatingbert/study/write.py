@@ -13,7 +13,8 @@ from beatingbert.report.comparisons import hold_contest
 from beatingbert.report.prices import read_prices
 from beatingbert.runs.files import write_csv
 from beatingbert.study import asides, contest
-from beatingbert.study.answer import answer, most_asked
+from beatingbert.study.answer import answer, timed_task
+from beatingbert.study.clock import Clock
 from beatingbert.study.crossings import find_curves
 from beatingbert.study.material import Lineup, read_material
 from beatingbert.study.pages import LINK, fill_page
@@ -63,17 +64,17 @@ def write_study(folder: Path, pages: Sequence[Path]) -> Path:
 def _write_report(folder: Path, to: Path) -> dict[str, str]:
     """Write tables and pictures; the blocks of the pages, name to Markdown."""
     material, quotes, prices = read_material(folder), Quotes(), read_prices()
-    lineups = material.lineups
+    lineups, clock = material.lineups, Clock(material.frame.records)
     rulings = rule(material)
     curves = [curve for lineup in lineups for curve in find_curves(lineup)]
-    sentences, brief = answer(rulings, curves, quotes), answer(rulings, curves, Quotes(), brief=True)
+    sentences, brief = answer(rulings, curves, clock, quotes), answer(rulings, curves, clock, Quotes(), brief=True)
     sections = {
         "coverage": contest.coverage(material),
         "answer": Section("\n\n".join(sentences) + "\n"),
         "answer_short": Section("".join(f"- {without_cells(one)}\n" for one in brief)),
         "verdicts": contest.verdicts(rulings, _smallest_gaps(lineups), quotes),
         "scores": contest.scores(lineups, quotes),
-        "costs": contest.costs(lineups, prices),
+        "costs": contest.costs(lineups, clock, prices),
         "curves": contest.curves(curves, quotes),
         "wordings": asides.wordings(find_grids(material), rulings, quotes),
         "calibration": asides.calibrations(changes(material, calibration_of), quotes),
@@ -86,14 +87,14 @@ def _write_report(folder: Path, to: Path) -> dict[str, str]:
         for name, rows in section.tables.items():
             write_csv(to / f"{name}.csv", rows)
     quotes.write(to / "quotes.csv")
-    pictures = draw_study(to, lineups, rulings, curves, prices)
+    pictures = draw_study(to, lineups, rulings, curves, clock, prices)
     blocks = {name: section.text for name, section in sections.items()}
     shown = {"pictures_latency": "latency_", "pictures_learning": "learning_", "pictures_gaps": "gaps"}
     for name, start in shown.items():
         found = [one for one in pictures if one.startswith(start)]
         blocks[name] = _show(found)
     # for a page that has room for one only
-    blocks["picture_latency"] = _show([f"latency_{most_asked(rulings).group.task}"] if rulings else [])
+    blocks["picture_latency"] = _show([f"latency_{timed_task(rulings, clock)}"] if rulings else [])
     return blocks
 
 

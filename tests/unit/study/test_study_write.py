@@ -69,6 +69,26 @@ def test_the_words_follow_the_verdicts(whole_study: Callable[[], Path], tmp_path
         assert re.search(r"<sub>cells `[0-9a-f]{8}`", sentence), sentence
 
 
+def test_times_of_another_machine_are_neither_told_nor_drawn(press: Press, tmp_path: Path) -> None:
+    for seed in (99, 100, 101):
+        press.cell("encoder", right=0.9, seed=seed, rows=1000, draw=1, p50=12.0)
+        press.cell("llm", right=0.7, seed=seed, shots=5, draw=2, p50=40.0, gpu="Card" if seed == 101 else None)
+    press.cell("lora", right=0.8, rows=1000, p50=1.0, gpu="Card")
+    write_study(press.close(), [tmp_path / "page.md"])
+    page = (tmp_path / "page.md").read_text(encoding="utf-8")
+    price = block(page, "answer").strip().split("\n\n")[-1]
+    assert "(fine-tuned on 1,000) answers a question in 12.0 ms" in price
+    assert "(5-shot) answers a question in 40.0 ms" in price
+    assert "LoRA" not in price
+    assert "Processor, 2 cores" in price
+    costs = block(page, "costs")
+    assert "ran on 1 x Card alone: no times are given there" in costs
+    assert "1.0 / 2.0" not in costs
+    with (press.folder / "report" / "costs.csv").open(encoding="utf-8", newline="") as file:
+        assert {row["machine"] for row in csv.DictReader(file)} == {"Processor, 2 cores"}
+    assert "LoRA" in block(page, "scores")
+
+
 def test_nobody_wins_where_nothing_was_shown(press: Press, tmp_path: Path) -> None:
     press.cell("encoder", right=0.7, rows=1000, draw=1)
     press.cell("llm", right=0.72, shots=5, draw=2)
