@@ -18,7 +18,7 @@ from beatingbert.decision.candidates import FIT, PROMPTED, Candidate, slug
 from beatingbert.decision.costs import Spent, judged_on
 from beatingbert.decision.limits import Limits
 from beatingbert.decision.plans import Plan
-from beatingbert.decision.trials import Metric, Trial
+from beatingbert.decision.trials import FITTED_AGAIN, Metric, Trial
 from beatingbert.engines.catalog import build_engine, engine_version
 from beatingbert.engines.protocol import Engine, EngineFacts, Upkeep, Workplace
 from beatingbert.engines.shelf import Shelf
@@ -38,6 +38,9 @@ ASKED_AT_ONCE = 64
 
 ASIDE = ".before"
 """Ends the name of the folder of what may be replaced."""
+
+REFITS = ("linear", "embedding")
+"""Engines that can be fitted once more with what was chosen kept, which takes a fraction of their trial."""
 
 DEMONSTRATION_SHARE = 0.5
 """Of a model's window: the rest is for the question."""
@@ -201,6 +204,22 @@ class Bench:
             spent=Spent(load=asking - begun - learnt - judging, learn=learnt, answer=ended - asking + judging),
             share=hearing.share if facts.notes.get("out_of_time") else 1.0,
         )
+
+    def refit(self, candidate: Candidate) -> None:
+        """Let a candidate learn from the development part too, now that it has been judged; most engines cannot."""
+        held = self.built[candidate]
+        if candidate.engine not in REFITS or not self._development:
+            return
+        notes = held.fitted.classifier.facts.notes
+        kept = {"strength": notes["inverse_regularisation"], "balanced": notes.get("classes_weigh_the_same", False)}
+        rows = [*held.splits.train, *self._development]
+        told = {"train_rows": len(rows), "development_rows": 0}
+        splits = replace(held.splits, train=rows, development=[], provenance={**held.splits.provenance, **told})
+        cell = replace(held.cell, settings={**held.cell.settings, **kept})
+        place = Workplace(task=self._task, folder=held.folder, progress=held.hearing, shelf=self._shelf(candidate))
+        fitted = fit(cell, splits, place)
+        fitted.classifier.facts.notes[FITTED_AGAIN] = len(self._development)
+        self.built[candidate] = replace(held, fitted=fitted, cell=cell, splits=splits)
 
     def engine(self, candidate: Candidate) -> Engine:
         """A fresh engine of the candidate's that finds what has been loaded; its runs are not kept."""

@@ -166,6 +166,10 @@ class Making:
         return found, False
 
     def _final(self, candidate: Candidate, climb: Climb, judge: Judge, bench: Bench) -> Finalist:
+        trial = climb.latest(candidate)
+        assert trial is not None
+        if trial.spent.learn <= self.budget.left:
+            bench.refit(candidate)
         record, predictions = answer_test(
             bench.built[candidate],
             name=candidate.name,
@@ -173,8 +177,6 @@ class Making:
             evaluation=self.splits.evaluation,
             apart=self.apart,
         )
-        trial = climb.latest(candidate)
-        assert trial is not None
         return as_finalist(
             candidate,
             record,

@@ -35,6 +35,7 @@ MEASURES: Mapping[str, ConfusionMetric] = {
     "mcc": confusion_mcc,
 }
 METRIC_NAMES = {"accuracy": "accuracy", "macro_f1": "macro-F1", "mcc": "Matthews correlation"}
+FITTED_AGAIN = "fitted_again_with_development_rows"  # in a run's notes: how many such rows it has learnt from at last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

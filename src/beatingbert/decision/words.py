@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from beatingbert.decision.choice import Finalist
 from beatingbert.decision.curve import Crossing
 from beatingbert.decision.grounds import Grounds
-from beatingbert.decision.trials import METRIC_NAMES, Metric
+from beatingbert.decision.trials import FITTED_AGAIN, METRIC_NAMES, Metric
 from beatingbert.report.text import duration, figure, in_points, money, shorten, storage
 from beatingbert.statistics.intervals import Interval
 
@@ -239,8 +239,19 @@ def _grounds(decision: Grounds) -> list[str]:
         f"on, {rows[decision.test]:,} test rows that nobody saw before the end. "
         f"{METRIC_NAMES[decision.metric]} decides; "
         f"differences up to {_margin(decision.metric, decision.margin)} do not matter. Limits: {limits}.",
+        *_fitted_again(decision),
         f"Budget {duration(timing.budget)}, spent {duration(timing.spent)}{downloads}.",
         *decision.findings,
+    ]
+
+
+def _fitted_again(decision: Grounds) -> list[str]:
+    names = [one.candidate.name for one in decision.finalists if one.record.notes.get(FITTED_AGAIN)]
+    if not names:
+        return []
+    return [
+        f"{', '.join(names)}: fitted once more on all of them, with what was chosen kept, before the test rows were "
+        "answered. Scores on the development part are of before."
     ]
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from beatingbert.engines.logistic import as_tensors, check_measure, choose
+from beatingbert.engines.logistic import as_tensors, check_measure, check_strength, choose
 from beatingbert.engines.protocol import EngineFacts, Workplace
 from beatingbert.errors import DataError, NotAvailableError, SettingsError, TooFewExamplesError
 from beatingbert.tasks.example import Example, Question
@@ -43,15 +43,20 @@ class LinearSettings:
         min_count: in how many train rows a feature must occur.
         choose_by: what the strength is chosen by on the development part: "accuracy", "macro_f1" or "mcc"; but for
             accuracy, classes that all weigh the same are tried too.
+        strength: inverse regularisation; None chooses it on the development part, and whether classes weigh the same.
+        balanced: with a strength that is given: every class weighs the same, however few its rows.
     """
 
     of: str = "words"
     max_ngram: int = 2
     min_count: int = 1
     choose_by: str = "accuracy"
+    strength: float | None = None
+    balanced: bool = False
 
     def __post_init__(self) -> None:
         check_measure(self.choose_by)
+        check_strength(self.strength, self.balanced)
         if self.of not in STRENGTHS:
             raise SettingsError(f"of must be one of {', '.join(STRENGTHS)}, got {self.of!r}")
         if self.max_ngram < 1 or self.min_count < 1:
@@ -90,6 +95,8 @@ class LinearEngine:
             strengths=STRENGTHS[self._settings.of],
             choose_by=self._settings.choose_by,
             seed=seed,
+            strength=self._settings.strength,
+            balanced=self._settings.balanced,
         )
         pipeline = make_pipeline(words, chosen.model)
         weights = chosen.model.coef_

@@ -37,6 +37,18 @@ def check_measure(name: str) -> None:
         raise SettingsError(f"choose_by must be one of {', '.join(MEASURES)}, got {name!r}")
 
 
+def check_strength(strength: float | None, balanced: bool) -> None:
+    """Refuse a strength that is none, and classes that are weighed before one is known.
+
+    Raises:
+        SettingsError: it is not above 0; or `balanced` without it.
+    """
+    if strength is not None and not 0 < strength < float("inf"):
+        raise SettingsError(f"strength must be above 0, got {strength}")
+    if strength is None and balanced:
+        raise SettingsError("balanced goes with a strength; without one both are chosen on the development part")
+
+
 def choose(
     features: Any,
     gold: Sequence[str],
@@ -47,6 +59,8 @@ def choose(
     choose_by: str,
     seed: int,
     tolerance: float = 1e-4,
+    strength: float | None = None,
+    balanced: bool = False,
 ) -> Chosen:
     """Fit one regression per strength and keep the best on the held-out rows; of equals the first.
 
@@ -62,11 +76,14 @@ def choose(
         choose_by: one of `MEASURES`.
         seed: of the solver.
         tolerance: at which the solver stops.
+        strength: the only one to try; then nothing is held out, whatever there is.
+        balanced: with that strength: whether all classes weigh the same.
     """
-    if not held_gold:
-        strength = 1.0 if 1.0 in strengths else strengths[len(strengths) // 2]
-        model = _fit(features, gold, strength, balanced=False, seed=seed, tolerance=tolerance)
-        return Chosen(model=model, strength=strength, balanced=False)
+    if strength is not None or not held_gold:
+        usual = 1.0 if 1.0 in strengths else strengths[len(strengths) // 2]
+        strength = usual if strength is None else strength
+        model = _fit(features, gold, strength, balanced=balanced, seed=seed, tolerance=tolerance)
+        return Chosen(model=model, strength=strength, balanced=balanced)
     best, highest = None, float("-inf")
     ways = [(strength, False) for strength in strengths]
     while ways:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from beatingbert.decision import bench as bench_module
@@ -85,6 +86,37 @@ def test_what_is_kept_takes_its_place(tmp_path: Path) -> None:
     assert heard == [trial] and made.built[LINEAR] is not held
     assert made.built[LINEAR].cell.train_size is None, "all rows"
     assert [one.name for one in tmp_path.iterdir()] == ["tf-idf"]
+
+
+def test_whoever_was_judged_can_be_fitted_once_more_on_all_rows_with_what_was_chosen_kept(tmp_path: Path) -> None:
+    """Against scikit-learn's own pipeline on the same rows, of the strength that the trial had chosen."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    made = bench(tmp_path)
+    attempt(made, LINEAR, 80)
+    chosen = made.built[LINEAR].fitted.classifier.facts.notes["inverse_regularisation"]
+    made.refit(LINEAR)
+    built = made.built[LINEAR]
+    assert built.cell.settings["strength"] == chosen
+    assert built.fitted.classifier.facts.notes["fitted_again_with_development_rows"] == 20
+    assert built.splits.provenance["train_rows"] == 100
+    rows, asked = [*sentiment(80), *sentiment(20, start=1000)], sentiment(30, start=5000)
+    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b|[!?]")
+    theirs = make_pipeline(words, LogisticRegression(C=chosen, max_iter=1000, random_state=99))
+    theirs.fit(["\n".join(one.question.texts.values()) for one in rows], [one.label for one in rows])
+    expected = theirs.predict_proba(["\n".join(one.question.texts.values()) for one in asked])
+    answers = built.fitted.classifier.predict([one.question for one in asked])
+    np.testing.assert_allclose([list((one.probabilities or {}).values()) for one in answers], expected, rtol=1e-6)
+
+
+def test_whoever_cannot_be_fitted_again_stays_as_it_was(tmp_path: Path) -> None:
+    made, majority = bench(tmp_path), Candidate(name="majority", engine="majority")
+    attempt(made, majority, 80)
+    held = made.built[majority]
+    made.refit(majority)
+    assert made.built[majority] is held
 
 
 def test_where_the_later_one_fails_the_earlier_one_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ def fit(workplace: Callable[[str], Workplace]) -> Fit:
         train: list[Example] = TRAIN,
         development: list[Example] = DEVELOPMENT,
         task: str = "sst2",
-        **settings: int | str,
+        **settings: Any,
     ) -> LinearClassifier:
         engine = LinearEngine(LinearSettings(**settings), workplace(task))
         return engine.fit(train, development=development, seed=99)
@@ -111,6 +112,30 @@ def test_train_rows_of_one_label_are_refused(fit: Fit) -> None:
 def test_multiple_choice_is_not_available(workplace: Callable[[str], Workplace]) -> None:
     with pytest.raises(NotAvailableError, match="'arc_challenge' is multiple choice"):
         LinearEngine(LinearSettings(), workplace("arc_challenge"))
+
+
+@pytest.mark.parametrize("balanced", [False, True])
+def test_a_strength_that_is_given_is_taken_whatever_the_development_part_says(fit: Fit, balanced: bool) -> None:
+    lopsided = TRAIN + [example for example in sentiment(30, start=2000) if example.label == "positive"]
+    classifier = fit(train=lopsided, strength=0.02, balanced=balanced)
+    assert classifier.facts.notes["inverse_regularisation"] == 0.02
+    assert classifier.facts.notes.get("classes_weigh_the_same", False) is balanced
+    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b|[!?]")
+    model = LogisticRegression(C=0.02, max_iter=1000, random_state=99, class_weight="balanced" if balanced else None)
+    model.fit(words.fit_transform(texts_of(lopsided)), [example.label for example in lopsided])
+    for one, row in zip(
+        classifier.predict(questions_of(UNSEEN)), model.predict_proba(words.transform(texts_of(UNSEEN))), strict=True
+    ):
+        assert one.probabilities == pytest.approx(dict(zip(model.classes_, row, strict=True)), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [({"strength": 0.0}, r"strength must be above 0, got 0\.0"), ({"balanced": True}, "balanced goes with a strength")],
+)
+def test_a_strength_that_is_none_is_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        LinearSettings(**settings)
 
 
 @pytest.mark.parametrize("settings", [{"max_ngram": 0}, {"min_count": 0}])

@@ -304,10 +304,10 @@ def test_the_engine_takes_the_settings_and_adds_none_in_secret(config: RunConfig
     taken = check_settings(config.engine, settings)
     known = {field.name for field in dataclasses.fields(taken)}
     assert {name: getattr(taken, name) for name in settings} == settings
-    # Two of the encoder's have no flag, as in the study, two of the linear one's and one of LoRA's are for `decide`,
+    # Two of the encoder's have no flag, as in the study, four of the linear one's and one of LoRA's are for `decide`,
     # and three are named only where they are unusual; a new one must be thought about.
     usual = {"warmup_share", "weight_decay", "choose_by", "of", "metric_for_best"}
-    usual |= {"shot_order", "r_drop", "weight_average"}
+    usual |= {"shot_order", "r_drop", "weight_average", "strength", "balanced"}
     assert known - settings.keys() <= usual
 
 

@@ -59,6 +59,8 @@ class EmbeddingEngine:
             choose_by=settings.choose_by,
             seed=seed,
             tolerance=TOLERANCE,
+            strength=settings.strength,
+            balanced=settings.balanced,
         )
         weights = chosen.model.coef_
         facts = _facts(reader, checkpoint, weights)
