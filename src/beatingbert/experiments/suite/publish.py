@@ -69,9 +69,16 @@ def publish_suite(suite: Suite, store: Path, to: Path) -> Publication:
     """Publish what of a suite is finished in a store and is not published yet.
 
     Raises:
-        SettingsError: the folder cannot be written.
+        SettingsError: the folder cannot be written, or all that it holds is of another suite or of other data.
     """
     finished, there = take_stock(store).records, take_stock(to).records
+    own = {one.id: one.name for one in suite.cells}
+    if there and not own.keys() & (there.keys() | finished.keys()):
+        raise SettingsError(
+            f"none of the {len(there):,} runs in {str(to)!r} is a cell of suite {suite.name!r} as it would run here, so "
+            "nothing was changed. The data are probably others: set BEATINGBERT_DATA as when they were run, or give "
+            "another --to"
+        )
     added: list[str] = []
     refused: dict[str, str] = {}
     for one in suite.cells:
@@ -83,7 +90,6 @@ def publish_suite(suite: Suite, store: Path, to: Path) -> Publication:
             else:
                 added.append(one.name)
     list_cells(suite, to)
-    own = {one.id: one.name for one in suite.cells}
     return Publication(
         folder=to,
         added=tuple(added),

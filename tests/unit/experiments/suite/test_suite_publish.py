@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
-from beatingbert.errors import DamagedRecordError, DataError, SuiteError
+from beatingbert.errors import DamagedRecordError, DataError, SettingsError, SuiteError
 from beatingbert.execution.protocol import Event, Finished
 from beatingbert.experiments.suite.jobs import Terms, run_cells
 from beatingbert.experiments.suite.load import Suite
@@ -142,10 +142,25 @@ def test_what_is_no_cell_any_more_is_named(done: Run, load: Callable[..., Suite]
     suite, store = done(TWO)
     to = tmp_path / "published"
     publish_suite(suite, store, to)
-    told = publish_suite(load(TWO.replace("30", "31")), store, to)
-    assert set(told.foreign) == {one.name for one in suite.cells}
-    assert len(told.missing) == 2
-    assert {one.id for one in read_list(to).cells}.isdisjoint(one.id for one in suite.cells)
+    smaller = load(TWO.replace("[majority, linear]", "[majority]"))
+    told = publish_suite(smaller, store, to)
+    assert told.foreign == tuple(one.name for one in suite.cells if one.cell.engine == "linear")
+    assert (told.there, told.missing) == (1, ())
+    assert [one.id for one in read_list(to).cells] == [one.id for one in smaller.cells]
+
+
+def test_a_suite_that_knows_none_of_what_is_published_changes_nothing(
+    done: Run, load: Callable[..., Suite], tmp_path: Path
+) -> None:
+    """As after forgetting to say where the data are: every cell has another id then."""
+    suite, store = done(TWO)
+    to = tmp_path / "published"
+    publish_suite(suite, store, to)
+    before = {path: path.read_bytes() for path in to.rglob("*.*") if path.is_file()}
+    other = load(TWO.replace("30", "31"))
+    with pytest.raises(SettingsError, match=r"none of the 2 runs in .* is a cell of suite .* set BEATINGBERT_DATA"):
+        publish_suite(other, store, to)
+    assert {path: path.read_bytes() for path in to.rglob("*.*") if path.is_file()} == before
 
 
 def test_the_list_names_every_cell(done: Run, tmp_path: Path) -> None:
