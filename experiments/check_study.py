@@ -11,18 +11,24 @@ import sys
 import tempfile
 from pathlib import Path
 
+from beatingbert.checkpoints.device import best_device
 from beatingbert.runs.published import read_list
-from beatingbert.runs.store import read_record
+from beatingbert.runs.record import RunRecord
+from beatingbert.runs.store import RESULTS, read_record
 from beatingbert.study.again import compare_runs
 
 
 def main() -> int:
     """Draw, run, compare; 0 if every answer is the same."""
     asked = read_arguments()
-    there = [one.name for one in read_list(asked.study).cells if (asked.study / one.name).is_dir()]
+    there, elsewhere = find_cells(asked.study)
+    if not there:
+        sys.exit(f"none of the {elsewhere:,} published cells ran on a {best_device()}, as this machine would")
     seed = random.SystemRandom().randrange(10**6) if asked.seed is None else asked.seed
     drawn = random.Random(seed).sample(there, min(asked.count, len(there)))
     sys.stdout.write(f"seed {seed} draws {len(drawn)} of {len(there)} published cells: {', '.join(drawn)}\n")
+    if elsewhere:
+        sys.stdout.write(f"{elsewhere:,} cells ran on another kind of device, which rounds otherwise: not drawn\n")
     differ = 0
     with tempfile.TemporaryDirectory(prefix="beatingbert-") as scratch:
         runs, again = Path(scratch) / "runs", Path(scratch) / "again"
@@ -45,9 +51,22 @@ def read_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def find_cells(study: Path) -> tuple[list[str], int]:
+    """Names of the cells that ran on this machine's kind of device, and how many did not."""
+    names = [one.name for one in read_list(study).cells if (study / one.name).is_dir()]
+    here = [name for name in names if computes_here(read_record(study / name / RESULTS))]
+    return here, len(names) - len(here)
+
+
+def computes_here(record: RunRecord) -> bool:
+    """Whether this machine would compute it on the same kind of device."""
+    device = str(record.efficiency["device"]).partition(":")[0]
+    return record.cell.engine in ("linear", "majority") or device == best_device()
+
+
 def run_again(suite: str, name: str, runs: Path, study: Path) -> None:
     """One cell, on as many threads as it had: with others, sums are made in another order."""
-    threads = read_record(study / name / "results.json").environment.get("threads")
+    threads = read_record(study / name / RESULTS).environment.get("threads")
     beatingbert("suite", "run", suite, "--store", str(runs), "--only", name, threads=threads)
 
 

@@ -91,7 +91,7 @@ class LiveLadder(Watch):
 
     budget: Budget
     metric: Metric
-    trials: list[tuple[Trial, float]] = field(default_factory=list)
+    trials: list[tuple[Trial, str]] = field(default_factory=list)
     left: list[tuple[str, str]] = field(default_factory=list)
     doing: str = "getting ready"
     phase: str = ""
@@ -101,11 +101,12 @@ class LiveLadder(Watch):
         self.doing, self.phase = f"{candidate.name} on {rows:,} rows, about {duration(max(0.1, expected))}", ""
         _tell(f"{self.doing}; {duration(max(0.1, left))} left")
 
-    def ends(self, trial: Trial, score: float) -> None:
+    def ends(self, trial: Trial, score: float, *, kept: bool = True) -> None:
         """A trial has ended."""
-        self.trials.append((trial, score))
+        told = shown(self.metric, score) + ("" if kept else ", not kept")
+        self.trials.append((trial, told))
         self.doing = "choosing"
-        _tell(f"{trial.candidate.name} on {trial.rows:,} rows: {METRIC_NAMES[self.metric]} {shown(self.metric, score)}")
+        _tell(f"{trial.candidate.name} on {trial.rows:,} rows: {METRIC_NAMES[self.metric]} {told}")
 
     def leaves(self, candidate: Candidate, reason: str) -> None:
         """A candidate goes."""
@@ -121,8 +122,8 @@ class LiveLadder(Watch):
         table = Table(title=escape(f"{left} left; {self.doing} {self.phase}"), title_justify="left", box=None)
         for name in ("candidate", "rows", METRIC_NAMES[self.metric], "took"):
             table.add_column(name, justify="left" if name == "candidate" else "right")
-        for trial, score in self.trials[-LATEST:]:
-            cells = (f"{trial.rows:,}", shown(self.metric, score), duration(trial.spent.total))
+        for trial, told in self.trials[-LATEST:]:
+            cells = (f"{trial.rows:,}", told, duration(trial.spent.total))
             table.add_row(escape(trial.candidate.name), *cells)
         return table
 

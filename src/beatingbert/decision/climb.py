@@ -14,8 +14,8 @@ class Watch:
     def begins(self, candidate: Candidate, rows: int, expected: float, left: float) -> None:
         """A trial begins that is expected to take so many seconds."""
 
-    def ends(self, trial: Trial, score: float) -> None:
-        """It has ended."""
+    def ends(self, trial: Trial, score: float, *, kept: bool = True) -> None:
+        """It has ended; one that is not kept was to be better than an earlier one, which stays."""
 
     def leaves(self, candidate: Candidate, reason: str) -> None:
         """A candidate takes no further part."""

@@ -1,6 +1,6 @@
 """What labelled rows bring: learning curves from the rungs, where they cross a prompted model, what is to come.
 
-All scores are on the development part. Bands are from redrawing its rows within each class, the same rows for
+All scores are on the development part. Bands are from redrawing its rows within classes, the same rows for
 everybody, so they answer for other rows and not for other samples of train.
 """
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 LEVEL = 0.95
 DRAWS = 400
+ALONE = 5  # rows of a class that are redrawn among themselves; a single one would be the same row in every draw
 FEWEST_SIZES = 3  # through which a curve of three numbers may be laid at all
 LATEST_SIZES = 4  # that decide how it goes on
 EXPONENTS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.3, 1.6, 2.0)
@@ -192,17 +193,22 @@ def continue_curve(sizes: FloatArray, scores: FloatArray, targets: FloatArray) -
 
 
 def draw_scores(trials: Sequence[Trial], judge: Judge, *, seed: int, ids: Sequence[str] | None = None) -> FloatArray:
-    """Scores on redrawn development rows, shape (`DRAWS`, trials); a draw has the same rows for all trials."""
+    """Scores on redrawn development rows, shape (`DRAWS`, trials); a draw has the same rows for all trials.
+
+    Rows are redrawn within their class, those of classes with fewer than `ALONE` rows within all such classes together.
+    """
     import numpy as np
 
     chosen = judge.common(trials) if ids is None else ids
     gold, *answers = judge.codes(chosen, *trials)
     classes = int(gold.max()) + 1
     generator = np.random.default_rng(seed)
+    counts = np.bincount(gold, minlength=classes)
+    pools = np.where(counts[gold] < ALONE, -1, gold)
     places = np.empty((DRAWS, len(gold)), dtype=np.int64)
     start = 0
-    for code in range(classes):
-        own = np.flatnonzero(gold == code)
+    for pool in np.unique(pools):
+        own = np.flatnonzero(pools == pool)
         places[:, start : start + len(own)] = own[generator.integers(len(own), size=(DRAWS, len(own)))]
         start += len(own)
     cells = classes * (classes + 1)
@@ -210,8 +216,8 @@ def draw_scores(trials: Sequence[Trial], judge: Judge, *, seed: int, ids: Sequen
     columns = []
     for answered in answers:
         flat = gold * (classes + 1) + np.where(answered == UNPARSED, classes, answered)
-        counts = np.bincount((flat[places] + offsets).ravel(), minlength=DRAWS * cells)
-        columns.append(MEASURES[judge.metric](counts.reshape(DRAWS, classes, classes + 1)))
+        tallies = np.bincount((flat[places] + offsets).ravel(), minlength=DRAWS * cells)
+        columns.append(MEASURES[judge.metric](tallies.reshape(DRAWS, classes, classes + 1)))
     scores: FloatArray = np.stack(columns, axis=1)
     return scores
 

@@ -190,8 +190,9 @@ class Ladder:
                 trial = self._carry_out(plan, no_worse)
             except BeatingBertError:
                 continue  # what it had learnt before still stands
-            self._watch.ends(trial, self._judge.score(trial))
-            if no_worse(trial):
+            kept = no_worse(trial)
+            self._watch.ends(trial, self._judge.score(trial), kept=kept)
+            if kept:
                 self.climb.trials.append(trial)
 
     def _is_no_worse(self, trial: Trial, than: Trial) -> bool:

@@ -103,6 +103,7 @@ def ladder(
     sizes: tuple[int, ...],
     reserve: float = 0.0,
     weights: dict[str, float] | None = None,
+    watch: Watch | None = None,
 ) -> Ladder:
     return Ladder(
         candidates,
@@ -113,5 +114,5 @@ def ladder(
         costs=CostModel(weights or {}, tokens=10, label_tokens=2, flops=1e12),
         budget=Budget(budget, clock=clock),
         reserve=lambda alive: reserve,
-        watch=Watch(),
+        watch=watch or Watch(),
     )

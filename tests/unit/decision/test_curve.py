@@ -84,6 +84,17 @@ def test_redrawn_scores_scatter_as_a_binomial_does() -> None:
     assert drawn.std() == pytest.approx((0.8 * 0.2 / 1000) ** 0.5, rel=0.15)
 
 
+def test_classes_with_a_single_row_scatter_too() -> None:
+    """Redrawn within its class, a single row would be the same in every draw, and all bands a point."""
+    many = rows(60, tuple(f"class {at}" for at in range(60)))
+    judge = Judge(many, "accuracy")
+    whole = trial(LLM, 100, many, 1.0)
+    answers = {name: label if at % 2 else None for at, (name, label) in enumerate(whole.answers.items())}
+    half = replace(whole, answers=answers)
+    drawn = draw_scores([half], judge, seed=1)
+    assert drawn.std() == pytest.approx(math.sqrt(0.25 / 60), rel=0.15)
+
+
 def test_curves_hold_their_values_and_a_prompted_one_is_a_level() -> None:
     trials = [*learnt({400: 0.8, 100: 0.6}), trial(LLM, 100, DEVELOPMENT, 0.7)]
     frozen, llm = curves_of(trials, JUDGE, seed=1)

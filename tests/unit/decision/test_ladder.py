@@ -22,7 +22,7 @@ from tests.unit.decision.planted import (
 )
 
 from beatingbert.decision.candidates import Candidate
-from beatingbert.decision.climb import Climb
+from beatingbert.decision.climb import Climb, Watch
 from beatingbert.decision.costs import CostModel
 from beatingbert.decision.ladder import rungs
 from beatingbert.decision.plans import Plan, Planner, passes
@@ -213,9 +213,18 @@ def test_a_longer_training_that_brings_nothing_changes_nothing(second: str) -> N
         asked.append(given["accept"](found))
         return found
 
-    found = ladder([MAJORITY, LINEAR, LONG], attempt, development, clock, budget=100, sizes=SIZES).run()
+    heard: list[bool] = []
+
+    class Listening(Watch):
+        def ends(self, trial: Trial, score: float, *, kept: bool = True) -> None:
+            heard.append(kept)
+
+    found = ladder(
+        [MAJORITY, LINEAR, LONG], attempt, development, clock, budget=100, sizes=SIZES, watch=Listening()
+    ).run()
     latest = found.latest(LONG)
     assert latest is not None and latest.epochs == 4
+    assert heard.count(False) == len(asked), "whoever watches is told that it was not kept"
     assert machine.made.count(("tuned", 4000)) == 2
     assert found.finalists[0] is LONG and found.left == []
     assert asked == ([] if second == "failing" else [False])

@@ -75,8 +75,8 @@ def publish_suite(suite: Suite, store: Path, to: Path) -> Publication:
     own = {one.id: one.name for one in suite.cells}
     if there and not own.keys() & (there.keys() | finished.keys()):
         raise SettingsError(
-            f"none of the {len(there):,} runs in {str(to)!r} is a cell of suite {suite.name!r} as it would run here, so "
-            "nothing was changed. The data are probably others: set BEATINGBERT_DATA as when they were run, or give "
+            f"none of the {len(there):,} runs in {str(to)!r} is a cell of suite {suite.name!r} as it would run here, "
+            "so nothing was changed. The data are probably others: set BEATINGBERT_DATA as when they were run, or give "
             "another --to"
         )
     added: list[str] = []
