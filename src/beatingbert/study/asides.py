@@ -8,6 +8,7 @@ from statistics import median
 from beatingbert.report.contenders import Kind
 from beatingbert.report.text import escape_markdown, figure, markdown_table
 from beatingbert.study.answer import plain_title, title_of
+from beatingbert.study.clock import Clock
 from beatingbert.study.material import Material
 from beatingbert.study.quotes import Quotes, short_ids
 from beatingbert.study.section import Rows, Section, bare_p, exact, full_ids, in_percent
@@ -145,15 +146,16 @@ def unparsed(found: Sequence[Written], quotes: Quotes) -> Section:
     return Section(markdown_table(columns, rows, left=3), {"unparsed": plain})
 
 
-def batches(material: Material) -> Section:
+def batches(material: Material, clock: Clock) -> Section:
     """What a batch's time would have been called, where the first study's way of timing encoders is applied."""
     rows: Rows = []
     for lineup in material.lineups:
         for one in lineup.main:
-            if one.kind is not Kind.ENCODER:
+            records = clock.runs_of(one)
+            if one.kind is not Kind.ENCODER or not records:
                 continue
-            alone = median(record.efficiency["latency"]["p50_ms"] for record in one.records)
-            speed = median(record.efficiency["throughput"]["questions_per_second"] for record in one.records)
+            alone = median(record.efficiency["latency"]["p50_ms"] for record in records)
+            speed = median(record.efficiency["throughput"]["questions_per_second"] for record in records)
             batch = 1000 * FIRST_BATCH / speed
             shown = [f"{alone:.1f}", f"{batch:.1f}", f"{1000 / speed:.1f}"]
             rows.append([plain_title(lineup.group.task), one.model, one.how, *shown])

@@ -174,10 +174,9 @@ def costs(lineups: Sequence[Lineup], clock: Clock, prices: Prices) -> Section:
             parts += [f"### {title_of(group.task)}\n", markdown_table(columns, rows, left=2)]
     parts.append(f"Measured on {escape_markdown('; '.join(machines))}. Prices: {escape_markdown(prices.source)}.\n")
     if away:
-        names = ", ".join(dict.fromkeys(escape_markdown(one.name) for one in away))
         parts.append(
-            f"On some tasks {names} ran on {escape_markdown('; '.join(clock.others))} alone: no times are given there, "
-            "as those of two machines cannot be compared.\n"
+            f"Left out are {len(away):,} that ran on {escape_markdown('; '.join(clock.others))} alone: times of two "
+            "machines cannot be compared.\n"
         )
     return Section("\n".join(parts), {"costs": plain})
 

@@ -80,7 +80,7 @@ def _write_report(folder: Path, to: Path) -> dict[str, str]:
         "calibration": asides.calibrations(changes(material, calibration_of), quotes),
         "unparsed": asides.unparsed(written(material), quotes),
         "habits": asides.habits(changes(material, habit_of), quotes),
-        "batches": asides.batches(material),
+        "batches": asides.batches(material, clock),
         "rows": asides.rows_of(material),
     }
     for section in sections.values():
