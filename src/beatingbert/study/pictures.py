@@ -104,14 +104,15 @@ def _latency(lineup: Lineup, clock: Clock, prices: Prices) -> Figure | None:
         points.append(replace(point_of(group, one, "accuracy"), name=name, milliseconds=latency))
     if not any(one.milliseconds for one in points):
         return None
-    title = f"Accuracy against latency on {title_of(group)}; {machine}; {prices.currency} per million answers"
+    priced = f"behind each name {prices.currency} per million answers"
+    title = f"Accuracy against latency on {title_of(group)}\n{machine}; {priced}"
     return draw_latency(points, title=title, axis="accuracy, %", levels=levels)
 
 
 def _short(one: Contender, lineup: Lineup) -> str:
     """Model and way in few letters: without the train rows, which tables have, and what most LLMs' names end with."""
     model, others = one.model.removesuffix("-instruct"), {other.model for other in lineup.main}
-    way = "" if one.kind is Kind.BASELINE else f" {one.how.partition(' on ')[0]}"
+    way = "" if one.kind is Kind.BASELINE else f" {one.how.partition(' on ')[0].replace('optimized by ', '')}"
     return (one.model if model in others else model) + way
 
 

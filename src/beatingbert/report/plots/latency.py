@@ -95,7 +95,7 @@ def _draw(
     axes.grid(True)
     axes.set_xlabel("latency of one question, median (log scale)")
     axes.set_ylabel(axis)
-    style.set_title(figure, title)
+    style.set_title(figure, *title.splitlines())
     if len({one.look for one in points}) > 1:
         style.show_looks_below(figure, {one.look for one in points})
     if key:
