@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import median
 
-from beatingbert.report.contenders import Kind
+from beatingbert.report.contenders import Contender, Kind
+from beatingbert.report.estimates import accuracy_of
 from beatingbert.report.text import escape_markdown, figure, markdown_table
 from beatingbert.study.answer import plain_title, title_of
 from beatingbert.study.clock import Clock
-from beatingbert.study.material import Material
+from beatingbert.study.material import Lineup, Material
 from beatingbert.study.quotes import Quotes, short_ids
 from beatingbert.study.section import Rows, Section, bare_p, exact, full_ids, in_percent
 from beatingbert.study.variants import Change, Written
@@ -71,6 +72,42 @@ def _against(grid: Grid, rulings: Sequence[Ruling]) -> str:
             decided = "that decides there" if one.winner in ("encoder", "llm") else "between the best of both sides"
             told += f", {relation} the gap of {100 * size:.1f} points {decided}"
     return f"- {told}."
+
+
+def optimised(lineups: Sequence[Lineup], quotes: Quotes) -> Section:
+    """What searching for a better prompt found, beside the same model's plain ones."""
+    columns = ["task", "model", "how", "prompts tried", "calls", "demonstrations kept", "accuracy"]
+    columns += ["plain zero-shot", "plain few-shot", "zero-shot's answers kept"]
+    rows: Rows = []
+    for lineup in lineups:
+        group = lineup.group
+        for one in lineup.main:
+            if one.engine != "optimized":
+                continue
+            notes, zero = one.records[0].notes, _plain_prompt(lineup, one, shown=False)
+            asked = (one, zero, _plain_prompt(lineup, one, shown=True))
+            told = [
+                "-" if who is None else quotes.accuracy("optimised", who, accuracy_of(who.records, group.split))
+                for who in asked
+            ]
+            same = None if zero is None else float((group.right(one)[0] == group.right(zero)[0]).mean())
+            told.append("-" if same is None else f"{100 * same:.1f} %")
+            searched = [f"{notes.get(name, 0):,}" for name in ("candidates", "optimizer_calls")]
+            kept = str(len(notes.get("demonstrations") or ()))
+            rows.append([plain_title(group.task), one.model, one.how, *searched, kept, *told])
+    if not rows:
+        return Section("No prompt has been searched for yet.\n")
+    return Section(markdown_table(columns, rows, left=3))
+
+
+def _plain_prompt(lineup: Lineup, one: Contender, *, shown: bool) -> Contender | None:
+    """The same weights with a prompt that nobody searched for, with demonstrations or without."""
+    weights = one.records[0].checkpoint
+    for other in lineup.main:
+        record = other.records[0]
+        if other.engine == "llm" and record.checkpoint == weights and bool(record.cell.settings.get("shots")) is shown:
+            return other
+    return None
 
 
 def calibrations(found: Sequence[Change], quotes: Quotes) -> Section:

@@ -77,6 +77,7 @@ def _write_report(folder: Path, to: Path) -> dict[str, str]:
         "costs": contest.costs(lineups, clock, prices),
         "curves": contest.curves(curves, quotes),
         "wordings": asides.wordings(find_grids(material), rulings, quotes),
+        "optimised": asides.optimised(lineups, quotes),
         "calibration": asides.calibrations(changes(material, calibration_of), quotes),
         "unparsed": asides.unparsed(written(material), quotes),
         "habits": asides.habits(changes(material, habit_of), quotes),

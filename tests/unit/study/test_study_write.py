@@ -89,6 +89,22 @@ def test_times_of_another_machine_are_neither_told_nor_drawn(press: Press, tmp_p
     assert "LoRA" in block(page, "scores")
 
 
+def test_a_search_for_the_prompt_stands_beside_the_plain_ones(press: Press, tmp_path: Path) -> None:
+    press.cell("encoder", right=0.9, rows=1000)
+    press.cell("llm", right=0.6, shots=0)
+    press.cell("llm", right=0.5, shots=5)
+    press.cell("optimized", right=0.7, rows=300, shots=5, optimizer="bootstrap", checkpoint="gpt")
+    write_study(press.close(), [tmp_path / "page.md"])
+    (line,) = (
+        one
+        for one in block((tmp_path / "page.md").read_text(encoding="utf-8"), "optimised").splitlines()
+        if "gpt" in one
+    )
+    cells = [one.strip() for one in line.strip("|").split("|")]
+    assert [cells[at][:4] for at in (6, 7, 8)] == ["70.0", "60.0", "50.0"]
+    assert cells[9] == "90.0 %", "a tenth of the rows is right that was wrong before"
+
+
 def test_nobody_wins_where_nothing_was_shown(press: Press, tmp_path: Path) -> None:
     press.cell("encoder", right=0.7, rows=1000, draw=1)
     press.cell("llm", right=0.72, shots=5, draw=2)
