@@ -3,9 +3,10 @@
 No `from __future__ import annotations` here: models are made for one task, from types that have no name in the module.
 """
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
 from beatingbert.tasks.prediction import Prediction
 from beatingbert.tasks.spec import Shape, Task
@@ -62,8 +63,20 @@ def _text_type(task: Task, text: Any) -> Any:
     if task.shape is Shape.SINGLE:
         return text
     if task.shape is Shape.PAIR:
-        return tuple[text, text]
+        return Annotated[tuple[text, text], BeforeValidator(_two_in_a_list(task))]
     return dict[str, text | Annotated[list[text], Field(min_length=2, max_length=26)]]
+
+
+def _two_in_a_list(task: Task) -> Callable[[Any], Any]:
+    """Tells what a pair looks like; pydantic would ask for a tuple, which JSON does not have."""
+    wanted = f"expected a list of two texts, {' and '.join(task.text_fields)} in this order"
+
+    def check(given: Any) -> Any:
+        if not isinstance(given, list | tuple) or len(given) != 2:
+            raise ValueError(wanted)
+        return given
+
+    return check
 
 
 def _about(task: Task) -> str:

@@ -219,8 +219,12 @@ def test_the_openapi_page_tells_the_limits(pages: Any) -> None:
 
 def test_pairs_and_choices_have_their_own_form(tmp_path: Path) -> None:
     _, pair = keep("majority", tmp_path / "pair", entailment(8), task="rte")
-    (right, wrong) = ask(load_classifier(pair), {"texts": [["a", "b"]]}, {"texts": ["a"]})
-    assert (right.status_code, wrong.status_code) == (200, 422)
+    (right, *wrong) = ask(
+        load_classifier(pair), *({"texts": [one]} for one in (["a", "b"], "a", {"sentence1": "a"}, ["a"]))
+    )
+    assert (right.status_code, *(one.status_code for one in wrong)) == (200, 422, 422, 422)
+    for one in wrong:
+        assert "expected a list of two texts, sentence1 and sentence2 in this order" in one.text
     _, choice = keep("majority", tmp_path / "choice", science(8), task="arc_challenge")
     row = {"question": "which?", "choices": ["one", "two"]}
     (right, wrong) = ask(load_classifier(choice), {"texts": [row]}, {"texts": [{"question": "which?"}]})
