@@ -6,12 +6,14 @@ No row that is reported is held here; whoever has the test rows comes later, wit
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from beatingbert.checkpoints.reference import resolve, short_name
 from beatingbert.decision.candidates import FIT, PROMPTED, Candidate, slug
@@ -33,6 +35,8 @@ from beatingbert.tasks.spec import Task
 from beatingbert.tasks.splits import Splits
 from beatingbert.tasks.subsample import draw_stratified
 
+logger = logging.getLogger("beatingbert.decision")
+
 ASKED_AT_ONCE = 64
 """Questions between two looks at the clock."""
 
@@ -40,7 +44,7 @@ ASIDE = ".before"
 """Ends the name of the folder of what may be replaced."""
 
 REFITS = ("linear", "embedding")
-"""Engines that can be fitted once more with what was chosen kept, which takes a fraction of their trial."""
+"""Engines that can be fitted once more with what was chosen kept."""
 
 DEMONSTRATION_SHARE = 0.5
 """Of a model's window: the rest is for the question."""
@@ -217,8 +221,17 @@ class Bench:
         splits = replace(held.splits, train=rows, development=[], provenance={**held.splits.provenance, **told})
         cell = replace(held.cell, settings={**held.cell.settings, **kept})
         place = Workplace(task=self._task, folder=held.folder, progress=held.hearing, shelf=self._shelf(candidate))
-        fitted = fit(cell, splits, place)
-        fitted.classifier.facts.notes[FITTED_AGAIN] = len(self._development)
+        try:
+            fitted = fit(cell, splits, place)
+        except (BeatingBertError, MemoryError, RuntimeError) as error:
+            if not isinstance(error, BeatingBertError) and not is_out_of_memory(error):
+                raise
+            logger.warning("%s stays as it was: it could not be fitted again (%s)", candidate.name, error)
+            return
+        facts, before = fitted.classifier.facts, held.fitted
+        facts.notes[FITTED_AGAIN] = len(self._development)
+        facts.train_seconds += before.classifier.facts.train_seconds  # what was chosen took a search, and reading
+        fitted = replace(fitted, memory=max(before.memory, fitted.memory, key=_peak), started_at=before.started_at)
         self.built[candidate] = replace(held, fitted=fitted, cell=cell, splits=splits)
 
     def engine(self, candidate: Candidate) -> Engine:
@@ -292,6 +305,10 @@ class Bench:
             fitted.classifier.predict([question])
             taken.append(1000 * (self._clock() - begun))
         return sorted(taken[1:] or taken)[len(taken[1:]) // 2]
+
+
+def _peak(memory: Mapping[str, Any]) -> float:
+    return float(memory.get("process_mib") or 0.0)
 
 
 def _learning(facts: EngineFacts) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from beatingbert.decision.candidates import Candidate
-from beatingbert.decision.trials import MEASURES, Judge, Trial
+from beatingbert.decision.trials import MEASURES, Judge, Metric, Trial
 from beatingbert.statistics.confusion import UNPARSED
 from beatingbert.statistics.crossing import rows_from_which
 from beatingbert.statistics.intervals import Interval
@@ -195,7 +195,7 @@ def continue_curve(sizes: FloatArray, scores: FloatArray, targets: FloatArray) -
 def draw_scores(trials: Sequence[Trial], judge: Judge, *, seed: int, ids: Sequence[str] | None = None) -> FloatArray:
     """Scores on redrawn development rows, shape (`DRAWS`, trials); a draw has the same rows for all trials.
 
-    Rows are redrawn within their class, those of classes with fewer than `ALONE` rows within all such classes together.
+    Rows are redrawn within their class, those of small classes within all of these together.
     """
     import numpy as np
 
@@ -203,8 +203,7 @@ def draw_scores(trials: Sequence[Trial], judge: Judge, *, seed: int, ids: Sequen
     gold, *answers = judge.codes(chosen, *trials)
     classes = int(gold.max()) + 1
     generator = np.random.default_rng(seed)
-    counts = np.bincount(gold, minlength=classes)
-    pools = np.where(counts[gold] < ALONE, -1, gold)
+    pools = _pools(gold)
     places = np.empty((DRAWS, len(gold)), dtype=np.int64)
     start = 0
     for pool in np.unique(pools):
@@ -217,9 +216,41 @@ def draw_scores(trials: Sequence[Trial], judge: Judge, *, seed: int, ids: Sequen
     for answered in answers:
         flat = gold * (classes + 1) + np.where(answered == UNPARSED, classes, answered)
         tallies = np.bincount((flat[places] + offsets).ravel(), minlength=DRAWS * cells)
-        columns.append(MEASURES[judge.metric](tallies.reshape(DRAWS, classes, classes + 1)))
+        columns.append(_measure(judge.metric, tallies.reshape(DRAWS, classes, classes + 1)))
     scores: FloatArray = np.stack(columns, axis=1)
     return scores
+
+
+def _pools(gold: IntArray) -> IntArray:
+    """Each row's pool, within which it is redrawn: its class, or -1 for the small classes together.
+
+    Where these have fewer than `ALONE` rows between them, the next larger class joins them.
+    """
+    import numpy as np
+
+    counts = np.bincount(gold)
+    pooled: list[int] = []
+    for code in np.argsort(counts, kind="stable").tolist():
+        held = int(counts[pooled].sum())
+        if counts[code] < ALONE or 0 < held < ALONE:
+            pooled.append(code)
+    return np.where(np.isin(gold, pooled), -1, gold)
+
+
+def _measure(metric: Metric, confusion: IntArray) -> FloatArray:
+    """The metric of each draw, shape (draws,); macro-F1 of the classes that the draw has.
+
+    In a draw from a pool a class may have no row, which says nothing of how well it is told.
+    """
+    import numpy as np
+
+    if metric != "macro_f1":
+        return MEASURES[metric](confusion)
+    present = confusion.sum(axis=-1)
+    hits = np.diagonal(confusion, axis1=-2, axis2=-1)
+    scores = 2 * hits / np.maximum(present + confusion[..., :-1].sum(axis=-2), 1)
+    means: FloatArray = (scores * (present > 0)).sum(axis=-1) / np.maximum((present > 0).sum(axis=-1), 1)
+    return means
 
 
 def best_learner(trials: Sequence[Trial], judge: Judge) -> Candidate | None:

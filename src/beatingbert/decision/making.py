@@ -144,7 +144,7 @@ class Making:
         """Let those at the top answer what is reported; returns them, and whether this was interrupted."""
         found: list[Finalist] = []
         try:
-            for candidate in climb.finalists:
+            for place, candidate in enumerate(climb.finalists):
                 takes = _final_seconds(costs, candidate, len(self._test()))
                 able = [one for one in found if not one.candidate.is_constant]
                 if able and takes > self.budget.left + (OVERRUN - 1) * self.budget.seconds:
@@ -153,7 +153,9 @@ class Making:
                     self.watch.leaves(candidate, reason)
                     continue
                 try:
-                    found.append(self._final(candidate, climb, judge, bench))
+                    coming = sum(_final_seconds(costs, one, len(self._test())) for one in climb.finalists[place:])
+                    room = self.budget.left - AFTERWARDS_SHARE * self.budget.seconds - coming
+                    found.append(self._final(candidate, climb, judge, bench, room))
                 except BeatingBertError as error:
                     reason = f"got to the end, but failed on the test rows: {' '.join(str(error).split())}"
                     climb.left.append(Left(candidate, reason))
@@ -165,10 +167,12 @@ class Making:
             raise SettingsError(f"nobody could answer the test rows. {'; '.join(one.reason for one in climb.left)}")
         return found, False
 
-    def _final(self, candidate: Candidate, climb: Climb, judge: Judge, bench: Bench) -> Finalist:
+    def _final(self, candidate: Candidate, climb: Climb, judge: Judge, bench: Bench, room: float) -> Finalist:
+        """One answers the test rows, after a last fit if `room` has the seconds for it."""
         trial = climb.latest(candidate)
         assert trial is not None
-        if trial.spent.learn <= self.budget.left:
+        rows = trial.rows + len(self.splits.development)
+        if not climb.stopped and trial.spent.learn * rows / max(1, trial.rows) <= room:
             bench.refit(candidate)
         record, predictions = answer_test(
             bench.built[candidate],

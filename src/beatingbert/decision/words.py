@@ -200,7 +200,7 @@ def _finalists(decision: Grounds) -> Section:
 
 def _trained_on_less(one: Finalist, rows: int) -> list[str]:
     """A remark where there was no time for all rows."""
-    used = one.record.data.get("train_rows")
+    used = (one.record.data.get("train_rows") or 0) - one.record.notes.get(FITTED_AGAIN, 0)
     return [f"trained on {used:,} of {rows:,} rows"] if one.candidate.learns and used and used < rows else []
 
 
@@ -250,8 +250,8 @@ def _fitted_again(decision: Grounds) -> list[str]:
     if not names:
         return []
     return [
-        f"{', '.join(names)}: fitted once more on all of them, with what was chosen kept, before the test rows were "
-        "answered. Scores on the development part are of before."
+        f"{', '.join(names)}: fitted once more with the development rows besides, what was chosen kept, before "
+        "answering the test rows. Scores on the development part are of before."
     ]
 
 

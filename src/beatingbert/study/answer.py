@@ -202,13 +202,13 @@ def _rows(rulings: Sequence[Ruling], task: str) -> int:
 def _price(rulings: Sequence[Ruling], clock: Clock, quotes: Quotes) -> list[str]:
     task = timed_task(rulings, clock)
     told = []
-    machine = ""
+    machines: dict[str, None] = {}
     for contender in _best(rulings)[task]:
         records = clock.runs_of(contender)
         if not records:
             continue
         timed = replace(contender, records=tuple(records))
-        machine = machine or escape_markdown(machine_of(records[0]))
+        machines[escape_markdown(machine_of(records[0]))] = None
         p50 = median(record.efficiency["latency"]["p50_ms"] for record in records)
         trained = median(record.efficiency["train_seconds"] for record in records)
         latency = quotes.measured("answer", "latency", f"{p50:.1f} ms", p50, timed)
@@ -218,4 +218,5 @@ def _price(rulings: Sequence[Ruling], clock: Clock, quotes: Quotes) -> list[str]
         told.append(f"{named(timed)} answers a question in {latency} and {training} {name_cells(timed)}")
     if not told:
         return []
-    return [f"**The price:** on {title_of(task)} {'; '.join(told)} (medians, one question at a time, {machine})."]
+    where = "; ".join(machines)
+    return [f"**The price:** on {title_of(task)} {'; '.join(told)} (medians, one question at a time, {where})."]

@@ -17,6 +17,7 @@ from beatingbert.study.variants import Change, Written
 from beatingbert.study.verdicts import Ruling
 from beatingbert.study.wordings import Grid
 
+DAGGER = "\N{DAGGER}"  # marks a change between two kinds of device
 FIRST_BATCH = 16
 """Questions per batch of the first study, whose latency is that of a batch."""
 
@@ -121,7 +122,7 @@ def calibrations(found: Sequence[Change], quotes: Quotes) -> Section:
         ece = one.metric("ece")
         shown = ["-", "-"] if ece is None else [figure(value, 3) for value in ece]
         rows.append([*_change(one, quotes, "calibration"), *shown])
-    return Section(markdown_table(columns, rows, left=3), {"calibration": _plain(found)})
+    return Section(markdown_table(columns, rows, left=3) + _elsewhere(found), {"calibration": _plain(found)})
 
 
 def habits(found: Sequence[Change], quotes: Quotes) -> Section:
@@ -130,7 +131,18 @@ def habits(found: Sequence[Change], quotes: Quotes) -> Section:
         return Section("No cell with a habit of the first study has been run next to one without yet.\n")
     columns = ["task", "model", "how", "seeds", "accuracy without the habit", "with it", "change [95 %]", "p"]
     rows = [_change(one, quotes, "habits") for one in found]
-    return Section(markdown_table(columns, rows, left=3), {"habits": _plain(found)})
+    return Section(markdown_table(columns, rows, left=3) + _elsewhere(found), {"habits": _plain(found)})
+
+
+def _elsewhere(found: Sequence[Change]) -> str:
+    """What the dagger means, where there is one."""
+    count = sum(one.elsewhere for one in found)
+    if not count:
+        return ""
+    return (
+        f"\n{DAGGER} {count:,} of {len(found):,} ran with and without on different kinds of device, at least in part: "
+        "the change holds that of the rounding too, and for what is trained that of a training that ended elsewhere.\n"
+    )
 
 
 def _change(one: Change, quotes: Quotes, place: str) -> list[str]:
@@ -140,7 +152,7 @@ def _change(one: Change, quotes: Quotes, place: str) -> list[str]:
     return [
         plain_title(one.group.task),
         one.usual.model,
-        one.changed.how,
+        one.changed.how + (f" {DAGGER}" if one.elsewhere else ""),
         str(len(one.usual.records)),
         *(f"{100 * value:.1f}" for value in both),
         in_percent(one.verdict.gap, signed=True),

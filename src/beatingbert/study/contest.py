@@ -176,7 +176,7 @@ def costs(lineups: Sequence[Lineup], clock: Clock, prices: Prices) -> Section:
     if away:
         parts.append(
             f"Left out are {len(away):,} that ran on {escape_markdown('; '.join(clock.others))} alone: times of two "
-            "machines cannot be compared.\n"
+            "processors cannot be compared.\n"
         )
     return Section("\n".join(parts), {"costs": plain})
 

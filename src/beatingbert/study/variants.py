@@ -36,6 +36,12 @@ class Change:
     changed: Contender
     verdict: Verdict
 
+    @property
+    def elsewhere(self) -> bool:
+        """Whether the two ran on different kinds of device, which round otherwise."""
+        devices = [{str(record.efficiency["device"]) for record in one.records} for one in (self.usual, self.changed)]
+        return devices[0] != devices[1]
+
     def metric(self, name: str) -> tuple[float, float] | None:
         """A metric's mean over seeds without and with it; None where one of the two has none."""
         found = [self._values(one, name) for one in (self.usual, self.changed)]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from beatingbert.decision import bench as bench_module
 from beatingbert.decision.bench import Bench
@@ -109,6 +110,33 @@ def test_whoever_was_judged_can_be_fitted_once_more_on_all_rows_with_what_was_ch
     expected = theirs.predict_proba(["\n".join(one.question.texts.values()) for one in asked])
     answers = built.fitted.classifier.predict([one.question for one in asked])
     np.testing.assert_allclose([list((one.probabilities or {}).values()) for one in answers], expected, rtol=1e-6)
+
+
+def test_a_last_fit_is_told_apart_from_what_the_trial_learnt_from(tmp_path: Path) -> None:
+    made = bench(tmp_path)
+    attempt(made, LINEAR, 40)
+    searched = made.built[LINEAR].fitted.classifier.facts.train_seconds
+    made.refit(LINEAR)
+    built = made.built[LINEAR]
+    facts = built.fitted.classifier.facts
+    assert built.splits.provenance["train_rows"] - facts.notes["fitted_again_with_development_rows"] == 40
+    assert facts.train_seconds > searched, "the search for the strength counts too"
+
+
+@pytest.mark.parametrize("error", [TrainingError("no"), MemoryError(), torch.cuda.OutOfMemoryError("full")])
+def test_a_last_fit_that_fails_leaves_the_classifier_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    made = bench(tmp_path)
+    attempt(made, LINEAR, 80)
+    held = made.built[LINEAR]
+
+    def fail(*given: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(bench_module, "fit", fail)
+    made.refit(LINEAR)
+    assert made.built[LINEAR] is held
 
 
 def test_whoever_cannot_be_fitted_again_stays_as_it_was(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from tests.unit.decision.planted import FROZEN, LINEAR, LLM, MAJORITY, rows, tri
 
 from beatingbert.decision.curve import best_learner, continue_curve, curves_of, draw_scores, find_crossing, look_ahead
 from beatingbert.decision.trials import Judge, Trial
+from beatingbert.tasks.example import Example, Question
 
 DEVELOPMENT = rows(1000)
 JUDGE = Judge(DEVELOPMENT, "accuracy")
@@ -93,6 +94,28 @@ def test_classes_with_a_single_row_scatter_too() -> None:
     half = replace(whole, answers=answers)
     drawn = draw_scores([half], judge, seed=1)
     assert drawn.std() == pytest.approx(math.sqrt(0.25 / 60), rel=0.15)
+
+
+@pytest.mark.parametrize("sizes", [[1] * 60, [3] * 40 + [20] * 10, [1, 30, 40]], ids=["ones", "small", "one alone"])
+def test_a_band_of_macro_f1_lies_around_its_value_where_classes_are_small(sizes: list[int]) -> None:
+    many = [
+        Example(Question(f"d{at}-{row}", {"text": "x"}), f"class {at:02}")
+        for at, count in enumerate(sizes)
+        for row in range(count)
+    ]
+    judge = Judge(many, "macro_f1")
+    some = trial(LLM, 100, many, 1.0)
+    told = {name: label if at % 5 else "class 00" for at, (name, label) in enumerate(some.answers.items())}
+    some = replace(some, answers=told)
+    drawn, value = draw_scores([some], judge, seed=1)[:, 0], judge.score(some)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    assert low < value < high
+    if min(sizes) == max(sizes) or min(sizes) > 1:  # a row that is a third of the score comes or goes
+        assert drawn.mean() == pytest.approx(value, abs=0.04)
+    for name, gold in judge.gold.items():  # a small class that stands alone must not be the same row in every draw
+        if sizes == [1, 30, 40] and gold == "class 00":
+            right = replace(some, answers={**told, name: None})
+            assert draw_scores([right], Judge(many, "accuracy"), seed=1).std() > 0
 
 
 def test_curves_hold_their_values_and_a_prompted_one_is_a_level() -> None:

@@ -89,6 +89,18 @@ def test_times_of_another_machine_are_neither_told_nor_drawn(press: Press, tmp_p
     assert "LoRA" in block(page, "scores")
 
 
+def test_a_change_between_two_kinds_of_device_has_a_dagger(press: Press, tmp_path: Path) -> None:
+    press.cell("encoder", right=0.9, rows=1000)
+    press.cell("encoder", right=0.8, rows=1000, select_on="validation", gpu="Card")
+    press.cell("llm", right=0.7, shots=5)
+    press.cell("llm", right=0.6, shots=5, chat_template="never")
+    write_study(press.close(), [tmp_path / "page.md"])
+    habits = block((tmp_path / "page.md").read_text(encoding="utf-8"), "habits")
+    marked = [line for line in habits.splitlines() if "|" in line and "\N{DAGGER}" in line]
+    assert len(marked) == 1 and "selected on validation" in marked[0]
+    assert "\N{DAGGER} 1 of 2 ran with and without on different kinds of device" in habits
+
+
 def test_a_search_for_the_prompt_stands_beside_the_plain_ones(press: Press, tmp_path: Path) -> None:
     press.cell("encoder", right=0.9, rows=1000)
     press.cell("llm", right=0.6, shots=0)

@@ -28,6 +28,7 @@ from beatingbert.engines.encoder.trainer import ClassificationTrainer, Collator,
 from beatingbert.engines.encoder.vocabulary import restore, trim
 from beatingbert.engines.encoder.watch import LossWatch
 from beatingbert.engines.protocol import Upkeep
+from beatingbert.errors import SettingsError
 from beatingbert.progress import Progress
 
 logger = logging.getLogger("beatingbert.engines.encoder")
@@ -87,7 +88,13 @@ def fine_tune(
 
     Raises:
         TrainingError: the loss is no number any more.
+        SettingsError: R-Drop is asked for, and the model has no dropout.
     """
+    if plan.settings.r_drop and not _has_dropout(model.config):
+        raise SettingsError(
+            f"--r_drop {plan.settings.r_drop:g} lets two passes with different dropout agree, and this "
+            f"{model.config.model_type!r} model has no dropout; leave it out, or choose another checkpoint"
+        )
     quicken(model)
     trim(model, {collator.pad_id} | train.token_ids() | (development.token_ids() if development else set()))
     with logs_in(plan.scratch.parent, plan.upkeep.report_to):
@@ -108,6 +115,12 @@ def fine_tune(
         seconds=keeper.seconds,
         out_of_time=keeper.out_of_time,
     )
+
+
+def _has_dropout(config: Any) -> bool:
+    """Whether any rate that the configuration names is above 0."""
+    rates = {name: value for name, value in config.to_dict().items() if "drop" in name}
+    return any(isinstance(value, int | float) and value > 0 for value in rates.values())
 
 
 def _make_trainer(
