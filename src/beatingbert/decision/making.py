@@ -9,12 +9,12 @@ from functools import partial
 from pathlib import Path
 
 from beatingbert.classifiers.kept import FOLDER, keep_classifier
-from beatingbert.decision.bench import Bench
+from beatingbert.decision.bench import REFITS, Bench
 from beatingbert.decision.budget import Budget
 from beatingbert.decision.candidates import Candidate
 from beatingbert.decision.choice import Finalist, as_finalist, choose, pareto_front
 from beatingbert.decision.climb import Climb, Left, Watch
-from beatingbert.decision.costs import CostModel, Effort
+from beatingbert.decision.costs import CostModel, Effort, judged_on
 from beatingbert.decision.curve import best_learner, curves_of, find_crossing, look_ahead
 from beatingbert.decision.decision import Decision
 from beatingbert.decision.entrants import admit, reckon, require_decidable
@@ -35,6 +35,7 @@ from beatingbert.tasks.splits import Splits
 AFTERWARDS_SHARE = 0.06  # of the budget, for the second look and for writing everything down
 ANSWERING_SHARE = 0.3  # of the budget, that answering the test rows may be kept free for at most
 OVERRUN = 1.1  # by which a final answer may miss the budget
+LAST_FIT_SHARE = 0.35  # of what learning took; four strengths and more have been tried, and texts are read already
 FINAL_SECONDS = 4.0  # that each final takes besides loading and answers: a process of its own, and latency
 
 
@@ -110,7 +111,11 @@ class Making:
         tests = len(self._test())
 
         def reserve(alive: Sequence[Candidate]) -> float:
-            answering = sum(_final_seconds(costs, one, tests) for one in alive if one.learns)
+            answering = sum(
+                _final_seconds(costs, one, tests) + _last_fit_seconds(costs, one, len(self.splits.train))
+                for one in alive
+                if one.learns
+            )
             most = ANSWERING_SHARE * self.budget.seconds
             return AFTERWARDS_SHARE * self.budget.seconds + min(most, answering)
 
@@ -154,8 +159,10 @@ class Making:
                     continue
                 try:
                     coming = sum(_final_seconds(costs, one, len(self._test())) for one in climb.finalists[place:])
-                    room = self.budget.left - AFTERWARDS_SHARE * self.budget.seconds - coming
-                    found.append(self._final(candidate, climb, judge, bench, room))
+                    # What is missed by here is missed by the second look, which is last.
+                    if not climb.stopped and self._last_fit(candidate, climb, costs) <= self.budget.left - coming:
+                        bench.refit(candidate)
+                    found.append(self._final(candidate, climb, judge, bench))
                 except BeatingBertError as error:
                     reason = f"got to the end, but failed on the test rows: {' '.join(str(error).split())}"
                     climb.left.append(Left(candidate, reason))
@@ -167,13 +174,17 @@ class Making:
             raise SettingsError(f"nobody could answer the test rows. {'; '.join(one.reason for one in climb.left)}")
         return found, False
 
-    def _final(self, candidate: Candidate, climb: Climb, judge: Judge, bench: Bench, room: float) -> Finalist:
-        """One answers the test rows, after a last fit if `room` has the seconds for it."""
+    def _last_fit(self, candidate: Candidate, climb: Climb, costs: CostModel) -> float:
+        """Seconds of the last fit; on few rows only some development rows have been read, so the others are to come."""
         trial = climb.latest(candidate)
         assert trial is not None
-        rows = trial.rows + len(self.splits.development)
-        if not climb.stopped and trial.spent.learn * rows / max(1, trial.rows) <= room:
-            bench.refit(candidate)
+        development = len(self.splits.development)
+        judged = judged_on(trial.rows, all_rows=len(self.splits.train), development=development)
+        return _last_fit_seconds(costs, candidate, trial.rows, unread=development - judged)
+
+    def _final(self, candidate: Candidate, climb: Climb, judge: Judge, bench: Bench) -> Finalist:
+        trial = climb.latest(candidate)
+        assert trial is not None
         record, predictions = answer_test(
             bench.built[candidate],
             name=candidate.name,
@@ -272,6 +283,14 @@ class Making:
                     progress=self.progress,
                 )
         return None
+
+
+def _last_fit_seconds(costs: CostModel, candidate: Candidate, rows: int, *, unread: int = 0) -> float:
+    """What fitting once more takes, see `Bench.refit`: a part of the trial's, in which several strengths were tried."""
+    if candidate.engine not in REFITS:
+        return 0.0
+    one, other = (costs.expect(candidate, Effort(rows=count, passes=1, answers=0)).learn for count in (rows, unread))
+    return LAST_FIT_SHARE * one + other
 
 
 def _final_seconds(costs: CostModel, candidate: Candidate, rows: int) -> float:

@@ -78,6 +78,18 @@ def test_the_one_that_learns_the_rule_is_recommended(decided: Decision) -> None:
     assert {one.candidate.name for one in decided.finalists} == {"majority", "TF-IDF", "frozen", "asked"}
 
 
+def test_regressions_learn_from_the_development_rows_too_before_they_answer_the_test_rows(decided: Decision) -> None:
+    fitted = {one.candidate.name: one.record for one in decided.finalists}
+    for name in ("TF-IDF", "frozen"):
+        assert fitted[name].notes["fitted_again_with_development_rows"] == decided.rows["development"]
+        assert fitted[name].data["train_rows"] == decided.rows["train"] + decided.rows["development"]
+    for name in ("majority", "asked"):
+        assert "fitted_again_with_development_rows" not in fitted[name].notes
+    page = (decided.folder / "decision.md").read_text(encoding="utf-8")
+    assert "TF-IDF, frozen: fitted once more" in page or "frozen, TF-IDF: fitted once more" in page
+    assert "trained on" not in page, "nobody had fewer rows than there are"
+
+
 def test_every_finalist_leaves_an_ordinary_run(decided: Decision) -> None:
     frame = read_frame(decided.folder / "runs")
     assert [one.reason for one in frame.skipped] == []
