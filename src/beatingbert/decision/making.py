@@ -159,7 +159,7 @@ class Making:
                     continue
                 try:
                     coming = sum(_final_seconds(costs, one, len(self._test())) for one in climb.finalists[place:])
-                    # What is missed by here is missed by the second look, which is last.
+                    # Should it take longer than that, the second look, which comes last, has less time or none.
                     if not climb.stopped and self._last_fit(candidate, climb, costs) <= self.budget.left - coming:
                         bench.refit(candidate)
                     found.append(self._final(candidate, climb, judge, bench))

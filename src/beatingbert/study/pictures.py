@@ -101,7 +101,7 @@ def _latency(lineup: Lineup, clock: Clock, prices: Prices) -> Figure | None:
         price = price_of(records, prices)
         name = _short(one, lineup) + ("" if price is None else f": {money(price)}")
         latency = median(record.efficiency["latency"]["p50_ms"] for record in records)
-        points.append(replace(point_of(group, one, "accuracy"), name=name, milliseconds=latency))
+        points.append(replace(point_of(group, one, "accuracy"), name=name, milliseconds=latency or None))
     if not any(one.milliseconds for one in points):
         return None
     priced = f"behind each name {prices.currency} per million answers"
