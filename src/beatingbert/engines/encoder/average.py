@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import load_file, save_file
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 from transformers import TrainerCallback
 
 FILE = "average.safetensors"  # in a checkpoint of Trainer's
@@ -20,7 +20,7 @@ FILE = "average.safetensors"  # in a checkpoint of Trainer's
 class WeightAverage(TrainerCallback):  # type: ignore[misc]
     """The exponential moving average of a model's weights.
 
-    Step t counts for 1 - min(decay, (1 + t) / (10 + t)), so that a short training does not answer with the weights it
+    At step t the average keeps min(decay, (1 + t) / (10 + t)) of what it was, so that a short training does not answer with the weights it
     began with.
 
     Args:
@@ -36,11 +36,8 @@ class WeightAverage(TrainerCallback):  # type: ignore[misc]
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Take the step's weights in."""
         step = state.global_step
-        share = 1.0 - min(self._decay, (1 + step) / (10 + step))
-        with torch.no_grad():
-            torch._foreach_lerp_(
-                list(self._weights.values()), [weight.detach() for weight in self._model.parameters()], share
-            )
+        mix = get_ema_multi_avg_fn(min(self._decay, (1 + step) / (10 + step)))
+        mix(list(self._weights.values()), [weight.detach() for weight in self._model.parameters()], step)
 
     @contextmanager
     def in_place(self) -> Iterator[None]:

@@ -58,14 +58,13 @@ def test_an_average_that_was_saved_is_taken_up(tmp_path: Path) -> None:
         model.weight.add_(1.0)
     average.on_step_end(None, SimpleNamespace(global_step=40), None)
     average.save(tmp_path)
-    other = WeightAverage(copy.deepcopy(model), decay=0.9)
+    copied = copy.deepcopy(model)
+    other = WeightAverage(copied, decay=0.9)
     other.load(tmp_path)
-    for one, another in ((average, other),):
-        with one.in_place():
-            ours = [weight.clone() for weight in one._model.parameters()]
-        with another.in_place():
-            theirs = list(another._model.parameters())
-            assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
+    with average.in_place():
+        kept = [weight.clone() for weight in model.parameters()]
+    with other.in_place():
+        assert all(torch.equal(one, taken) for one, taken in zip(kept, copied.parameters(), strict=True))
 
 
 def test_the_average_is_what_epochs_are_judged_by_and_what_is_kept(
