@@ -20,8 +20,8 @@ FILE = "average.safetensors"  # in a checkpoint of Trainer's
 class WeightAverage(TrainerCallback):  # type: ignore[misc]
     """The exponential moving average of a model's weights.
 
-    At step t the average keeps min(decay, (1 + t) / (10 + t)) of what it was, so that a short training does not answer with the weights it
-    began with.
+    At step t the average keeps min(decay, (1 + t) / (10 + t)) of what it was, so that a short training does not answer
+    with the weights it began with.
 
     Args:
         model: whose weights are followed; they are copied, as large as the model itself.
