@@ -240,17 +240,16 @@ def _pools(gold: IntArray) -> IntArray:
 def _measure(metric: Metric, confusion: IntArray) -> FloatArray:
     """The metric of each draw, shape (draws,); macro-F1 of the classes that the draw has.
 
-    In a draw from a pool a class may have no row, which says nothing of how well it is told.
+    In a draw from a pool a class may have no row, which says nothing of how well it is told; its F1 counts as 0 in the
+    mean over all classes.
     """
     import numpy as np
 
+    found = MEASURES[metric](confusion)
     if metric != "macro_f1":
-        return MEASURES[metric](confusion)
-    present = confusion.sum(axis=-1)
-    hits = np.diagonal(confusion, axis1=-2, axis2=-1)
-    scores = 2 * hits / np.maximum(present + confusion[..., :-1].sum(axis=-2), 1)
-    means: FloatArray = (scores * (present > 0)).sum(axis=-1) / np.maximum((present > 0).sum(axis=-1), 1)
-    return means
+        return found
+    present = (confusion.sum(axis=-1) > 0).sum(axis=-1)
+    return found * confusion.shape[-2] / np.maximum(present, 1)
 
 
 def best_learner(trials: Sequence[Trial], judge: Judge) -> Candidate | None:
