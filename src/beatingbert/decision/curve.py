@@ -249,7 +249,8 @@ def _measure(metric: Metric, confusion: IntArray) -> FloatArray:
     if metric != "macro_f1":
         return found
     present = (confusion.sum(axis=-1) > 0).sum(axis=-1)
-    return found * confusion.shape[-2] / np.maximum(present, 1)
+    means: FloatArray = found * confusion.shape[-2] / np.maximum(present, 1)
+    return means
 
 
 def best_learner(trials: Sequence[Trial], judge: Judge) -> Candidate | None:
